@@ -14,7 +14,8 @@ import time
 from datetime import date
 from pathlib import Path
 
-from cases import CASES, Case
+from cases import CASES
+from matrix import Case
 from run_case import Environments, run_client, versions
 from scrub import scrub
 from sink import OtlpRequest, Sink

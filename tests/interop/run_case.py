@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from cases import ENVIRONMENT, HERE, RELEASE, Case
+from matrix import ENVIRONMENT, HERE, RELEASE, Case
 
 sys.path.insert(0, str(HERE.parent))
 
@@ -52,7 +52,7 @@ def _client_environment(case: Case, stub: Providers, http_url: str, grpc_address
     # Nothing of ours may leak into what a client says about itself.
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     grpc = case.protocol == "grpc"
-    return (
+    client = (
         inherited
         | stub.environment()
         | {
@@ -60,11 +60,16 @@ def _client_environment(case: Case, stub: Providers, http_url: str, grpc_address
             "OTEL_EXPORTER_OTLP_PROTOCOL": case.protocol,
             "OTEL_SERVICE_NAME": service,
             "OTEL_RESOURCE_ATTRIBUTES": f"service.version={RELEASE},deployment.environment.name={ENVIRONMENT}",
+            # The vendors' SDKs know a server of their own; ours takes its place.
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "" if grpc else f"{http_url}/v1/traces",
+            "LANGFUSE_BASE_URL": http_url,
+            "LANGSMITH_ENDPOINT": http_url,
             "PYTHONDONTWRITEBYTECODE": "1",
             "DO_NOT_TRACK": "1",
         }
         | case.env
     )
+    return {name: value for name, value in client.items() if value}
 
 
 def run_client(case: Case, environments: Environments, http_url: str, grpc_address: str, service: str) -> str:

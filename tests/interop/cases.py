@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from cases_core import CORE
+from cases_exporters import EXPORTERS
 from cases_frameworks import FRAMEWORKS
 from matrix import Case
 
-CASES: list[Case] = [*CORE, *FRAMEWORKS]
+CASES: list[Case] = [*CORE, *FRAMEWORKS, *EXPORTERS]

@@ -42,7 +42,8 @@ def _otel_openai_v2() -> list[Case]:
         case("chat-grpc", "openai_chat", chat | CONTENT | CHAT_SETTINGS, protocol="grpc"),
         case("stream", "openai_stream", chat | CONTENT, totals=summed("openai.chat")),
         case(
-            "tools", "openai_tools",
+            "tools",
+            "openai_tools",
             call("openai", "gpt-4o-mini", "openai.tool_call", **mini, **ASKED_TOOL),
             call("openai", "gpt-4o-mini", "openai.after_tool", "cached_input_tokens", **mini, **TOLD_TOOL),
             totals=summed("openai.tool_call", "openai.after_tool"),

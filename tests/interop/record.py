@@ -15,8 +15,8 @@ from datetime import date
 from pathlib import Path
 
 from cases import CASES
-from matrix import Case
-from run_case import Environments, run_client, versions
+from matrix import SERVICE, Case
+from run_case import Environments, Target, run_client, versions
 from scrub import scrub
 from sink import OtlpRequest, Sink
 
@@ -71,7 +71,7 @@ def write_capture(case: Case, found: dict[str, str], requests: list[OtlpRequest]
 
 def record(case: Case, environments: Environments) -> Path:
     with Sink() as sink:
-        run_client(case, environments, sink.http_url, sink.grpc_address, service=case.service)
+        run_client(case, environments, Target(sink.http_url, sink.grpc_address, SERVICE))
         kept = _KEPT.get(case.convention, ("traces", "logs"))
         requests = [request for request in sink.requests if request.signal in kept]
     if not requests:
@@ -86,7 +86,7 @@ def main() -> int:
     arguments = parser.parse_args()
     failed = 0
     for case in CASES:
-        if arguments.only not in case.id:
+        if not case.recorded or arguments.only not in case.id:
             continue
         began = time.monotonic()
         try:

@@ -127,3 +127,14 @@ def shift(signal: str, encoding: str, body: bytes, nanos: int) -> bytes:
 
     _walk(request, move)
     return request.SerializeToString()
+
+
+def trace_ids(encoding: str, body: bytes) -> set[str]:
+    """The traces that an export of spans is about, as hex text."""
+    if encoding == "json":
+        return {found.lower() for found in re.findall(r'"traceId":\s*"([0-9a-fA-F]{32})"', body.decode())}
+    found: set[str] = set()
+    for resource in MESSAGES["traces"].FromString(body).resource_spans:
+        for scope in resource.scope_spans:
+            found |= {span.trace_id.hex() for span in scope.spans}
+    return found

@@ -1,6 +1,6 @@
 """An agent of Pydantic AI with one tool, traced by Pydantic AI itself or through Logfire.
 
-    pydantic_ai_client.py otel|logfire
+pydantic_ai_client.py otel|logfire
 """
 
 import sys

@@ -130,6 +130,12 @@ class Observatory:
         self._errors.close()
         assert code == 0, f"`observatory serve` ended with {code} after SIGTERM\n{self.errors()}"
 
+    def command(self, *arguments: str) -> str:
+        """What another command of the program prints."""
+        ran = subprocess.run([str(PROGRAM), *arguments], capture_output=True, text=True, timeout=30, check=False)
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
     def get(self, path: str, **parameters: object) -> Answer:
         asked = f"{self.api}{path}" + (f"?{urllib.parse.urlencode(parameters)}" if parameters else "")
         return request("GET", asked, headers={"authorization": f"Bearer {self.token}"})

@@ -27,7 +27,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 PICOS_PER_TOKEN = 10**6  # of one dollar a million tokens
 PICOS_PER_REQUEST = 10**9  # of one dollar a thousand requests
@@ -66,7 +66,7 @@ def value_of(tree: ast.expr) -> Any:
     if isinstance(tree, ast.List):
         return [value_of(item) for item in tree.elts]
     if isinstance(tree, ast.Dict):
-        return {value_of(k): value_of(v) for k, v in zip(tree.keys, tree.values) if k is not None}
+        return {value_of(k): value_of(v) for k, v in zip(tree.keys, tree.values, strict=True) if k is not None}
     if isinstance(tree, ast.Attribute):
         return ast.unparse(tree)
     if isinstance(tree, ast.Call):
@@ -113,7 +113,7 @@ def match_fields(clause: Node) -> Iterator[str]:
 
 # --- prices --------------------------------------------------------------------------------------------------------
 
-Amount = Union[Decimal, Node]  # a Node is TieredPrices(base, tiers)
+Amount = Decimal | Node  # a Node is TieredPrices(base, tiers)
 
 
 def picos(amount: Decimal, scale: int) -> int:

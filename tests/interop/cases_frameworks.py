@@ -150,6 +150,54 @@ def _pydantic_ai() -> list[Case]:
     ]
 
 
+def _agents_and_gateways() -> list[Case]:
+    litellm = _program("litellm", "litellm", "litellm", "litellm_client.py", "openai", "opentelemetry-sdk")
+    strands = _program("strands", "strands", "strands-agents", "strands_client.py", "openai", "opentelemetry-sdk")
+    haystack = _program("haystack", "haystack", "haystack-ai", "haystack_client.py", "opentelemetry-haystack", "openai")
+    adk = _program("adk", "google-adk", "google-adk", "adk_client.py", "google-genai", "opentelemetry-sdk")
+    chat = call("openai", "gpt-4o", "openai.chat", "cached_input_tokens", "reasoning_tokens", **CONTENT)
+    chat |= {"temperature": 0.2, "max_tokens": 256, "stop_reason": "stop", "streaming": False, "user_id": "u-7"}
+    # Strands names itself where the provider belongs, and here its numbers include the cache: the total tells.
+    asked = {"span_name": "chat", "framework": "strands-agents", "ttft_ms": PRESENT} | WHO
+    hidden_release = {"release": PRESENT}
+    return [
+        litellm(
+            "completion",
+            chat
+            | {"span_name": "litellm_request", "client_cost_usd": 0.00139}
+            | priced("gpt-4o", "openai.chat", cached_known=False),
+            totals=ONE_CHAT,
+        ),
+        strands(
+            "agent",
+            call("openai", "gpt-4o-mini", "openai.tool_call", **ASKED_TOOL, **asked)
+            | {"model": "gpt-4o-mini"}
+            | hidden_release,
+            call("openai", "gpt-4o-mini", "openai.after_tool", **TOLD_TOOL, **asked)
+            | {"model": "gpt-4o-mini"}
+            | hidden_release,
+            {"span_name": "execute_tool get_weather", "kind": "tool", "tool_name": TOOL_NAME},
+            {"span_name": "invoke_agent weather", "kind": "agent", "agent_name": "weather", "prompt_tokens": None}
+            | WHO,
+            totals=TWO_CHATS,
+        ),
+        haystack(
+            "pipeline",
+            {"span_name": "haystack.component.run", "kind": "llm", "model": "gpt-4o-2024-08-06"}
+            | tokens("openai.chat"),
+            {"span_name": "haystack.pipeline.run", "kind": "chain", "prompt_tokens": None},
+            totals=ONE_CHAT,
+        ),
+        adk(
+            "agent",
+            call("gcp.gemini", "gemini-2.5-flash", "gemini.generate", session_id="s-9", agent_name="geography"),
+            {"span_name": "invoke_agent geography", "kind": "agent", "agent_name": "geography"},
+            {"span_name": "invoke_workflow geography", "kind": "chain"},
+            totals=summed("gemini.generate"),
+        ),
+    ]
+
+
 def _node(venv: str, client: str, *also: str):
     def case(name: str, *expect: dict, arguments: tuple[str, ...], **more) -> Case:
         command = (f"clients/node/{venv}/ai_sdk.mjs", *arguments)
@@ -213,4 +261,4 @@ def _vercel() -> list[Case]:
     ]
 
 
-FRAMEWORKS = [*_openllmetry(), *_openlit(), *_vendors(), *_pydantic_ai(), *_vercel()]
+FRAMEWORKS = [*_openllmetry(), *_openlit(), *_vendors(), *_pydantic_ai(), *_agents_and_gateways(), *_vercel()]

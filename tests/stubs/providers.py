@@ -120,8 +120,8 @@ class _OpenAi:
             yield None, chunk({"tool_calls": [opening]})
             rest = {"index": index, "function": {"arguments": call["function"]["arguments"]}}
             yield None, chunk({"tool_calls": [rest]})
-        for word in (message["content"] or "").split():
-            yield None, chunk({"content": word if word == "Paris" else " " + word})
+        for place, word in enumerate((message["content"] or "").split()):
+            yield None, chunk({"content": " " + word if place else word})
         yield None, chunk({}, reason)
         if (request.get("stream_options") or {}).get("include_usage"):
             closing = {"object": "chat.completion.chunk", "choices": [], "usage": _openai_usage(usage)}

@@ -215,7 +215,10 @@ def _openllmetry() -> list[Case]:
         openai("error", "openai_error", {"kind": "llm", "status_code": "ERROR", "error_code": "NotFoundError"}),
         anthropic("chat", "anthropic_messages", told, by_client),
         # It adds the one token that the stream announces at its start to the 25 of its end.
-        anthropic("stream", "anthropic_stream", told | {"completion_tokens": 26, "total_tokens": 326}, by_client | {"streaming": True, "ttft_ms": PRESENT}),
+        anthropic(
+            "stream", "anthropic_stream",
+            told | {"completion_tokens": 26, "total_tokens": 326}, by_client | {"streaming": True, "ttft_ms": PRESENT},
+        ),
     ]  # fmt: skip
 
 

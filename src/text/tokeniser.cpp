@@ -88,9 +88,9 @@ enum class Purpose { index, question };
 
 class Walk {
 public:
-    Walk(ThreadState& state, Purpose purpose, std::size_t term_bytes, std::string& out)
+    Walk(ThreadState& state, Purpose purpose, std::size_t term_bytes)
         : state_(state), purpose_(purpose), term_bytes_(term_bytes) {
-        state_.terms.start(out);
+        state_.terms.start();
     }
 
     void text(std::string_view text);
@@ -297,19 +297,22 @@ Tokeniser::Tokeniser(Limits limits) : limits_(limits) {
 }
 
 void Tokeniser::append_index_terms(std::span<const std::string_view> texts, std::string& out) const {
-    Walk walk(this_thread(), Purpose::index, limits_.term_bytes, out);
+    ThreadState& state = this_thread();
+    Walk walk(state, Purpose::index, limits_.term_bytes);
     for (const std::string_view text : texts) walk.text(cut(text, limits_.text_bytes));
+    const std::string_view terms = state.terms.joined();
+    if (!out.empty() && !terms.empty()) out += ' ';
+    out += terms;
 }
 
 std::vector<std::string> Tokeniser::query_terms(std::string_view question) const {
-    std::string joined;
-    Walk(this_thread(), Purpose::question, limits_.term_bytes, joined)
-        .text(cut(question, limits_.text_bytes));
+    ThreadState& state = this_thread();
+    Walk(state, Purpose::question, limits_.term_bytes).text(cut(question, limits_.text_bytes));
     std::vector<std::string> terms;
-    for (std::size_t from = 0; from < joined.size();) {
-        const std::size_t space = std::min(joined.find(' ', from), joined.size());
-        terms.push_back(joined.substr(from, space - from));
-        from = space + 1;
+    for (std::string_view left = state.terms.joined(); !left.empty();) {
+        const std::size_t space = std::min(left.find(' '), left.size());
+        terms.emplace_back(left.substr(0, space));
+        left.remove_prefix(std::min(space + 1, left.size()));
     }
     return terms;
 }

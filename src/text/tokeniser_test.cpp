@@ -220,6 +220,15 @@ TEST(Terms, areTheSameInEveryThread) {
         });
 }
 
+TEST(Terms, areCompleteAfterARowOfVeryManyTerms) {
+    std::string many;
+    for (int i = 0; i < 12'000; ++i) many += std::to_string(i) + ' ';
+    std::vector<std::string> first;
+    for (int i = 0; i < 50; ++i) first.push_back(index("word number " + std::to_string(i)));
+    EXPECT_EQ(split(index(many)).size(), 12'000u);
+    for (int i = 0; i < 50; ++i) EXPECT_EQ(index("word number " + std::to_string(i)), first[i]);
+}
+
 TEST(Terms, doNotDependOnWhatCameBefore) {
     const std::string expected = index("hoping generalization university");
     for (int i = 0; i < 20'000; ++i)

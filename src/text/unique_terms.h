@@ -9,84 +9,97 @@
 
 namespace obs {
 
-// Of a few bytes; not for tables that an enemy fills, which here cost him only his own row.
+// Of a few bytes; not for tables that an enemy fills, which here would cost him only the speed of his own
+// row.
 inline std::uint64_t short_hash(std::string_view bytes) {
-    constexpr std::uint64_t multiplier = 0x9E3779B97F4A7C15;
-    std::uint64_t hash = bytes.size() * multiplier;
+    __extension__ using Wide = unsigned __int128;
+    constexpr std::uint64_t first_key = 0x9E3779B97F4A7C15, last_key = 0xD1B54A32D192ED03;
+    const auto load = []<class Block>(const char* at, Block block) {
+        std::memcpy(&block, at, sizeof block);
+        return static_cast<std::uint64_t>(block);
+    };
+    const auto mixed = [](std::uint64_t a, std::uint64_t b) {
+        const Wide product = static_cast<Wide>(a ^ first_key) * (b ^ last_key);
+        return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+    };
     const char* at = bytes.data();
-    std::size_t left = bytes.size();
-    for (; left >= 8; left -= 8, at += 8) {
-        std::uint64_t block = 0;
-        std::memcpy(&block, at, 8);
-        hash = (hash ^ block) * multiplier;
-        hash ^= hash >> 29;
+    const std::size_t size = bytes.size();
+    if (size < 4) {
+        std::uint64_t all = size;
+        for (std::size_t i = 0; i < size; ++i) all = all << 8 | static_cast<unsigned char>(at[i]);
+        return mixed(all, 0);
     }
-    if (left > 0) {
-        std::uint64_t block = 0;
-        std::memcpy(&block, at, left);
-        hash = (hash ^ block) * multiplier;
-    }
-    return hash ^ (hash >> 32);
+    if (size < 8) return mixed(load(at, std::uint32_t{}) << 32 | load(at + size - 4, std::uint32_t{}), size);
+    std::uint64_t hash = size;
+    std::size_t done = 0;
+    for (; done + 16 < size; done += 8) hash = mixed(load(at + done, std::uint64_t{}), hash);
+    return mixed(load(at + done, std::uint64_t{}) ^ hash, load(at + size - 8, std::uint64_t{}));
 }
 
-// An open table over the text that it fills. Starting a row costs nothing: slots of older rows count as
-// empty.
+// An open table over the terms of a row. Starting a row costs nothing: slots of older rows count as empty.
 class UniqueTerms {
 public:
-    void start(std::string& out) {
-        // One long row must not keep its table for ever.
-        if (slots_.size() > 16'384) std::vector<Slot>(1024).swap(slots_);
-        out_ = &out;
-        terms_ = 0;
+    void start() {
         ++row_;
-        separate_ = !out.empty();
+        // One long row must not keep its table for ever, and a number that comes again must find no old
+        // slots.
+        if (slots_.size() > most_slots_kept || mark_of_row() == 0) std::vector<Slot>(1024).swap(slots_);
+        if (mark_of_row() == 0) ++row_;
+        text_.clear();
+        count_ = 0;
     }
 
-    // Appends the term to the row unless it is there.
     void add(std::string_view term) {
         const std::uint64_t hash = short_hash(term);
+        const auto mark = static_cast<std::uint32_t>(hash >> 32);
         for (std::size_t at = hash;; ++at) {
             Slot& slot = slots_[at & (slots_.size() - 1)];
-            if (slot.row != row_) {
-                append(term, hash, slot);
+            if (slot.row != mark_of_row()) {
+                append(term, mark, slot);
                 return;
             }
-            if (slot.hash == hash && term == std::string_view(*out_).substr(slot.offset, slot.length)) return;
+            if (slot.mark == mark && slot.length == term.size() &&
+                std::memcmp(text_.data() + slot.offset, term.data(), term.size()) == 0)
+                return;
         }
     }
+
+    // Separated by one space.
+    std::string_view joined() const { return text_; }
+    // Another one after every start; never 0.
     std::uint64_t row() const { return row_; }
 
 private:
     struct Slot {
-        std::uint64_t row = 0, hash = 0;
-        std::uint32_t offset = 0, length = 0;
+        std::uint32_t row = 0, mark = 0, offset = 0, length = 0;
     };
+    static constexpr std::size_t most_slots_kept = 16'384;
 
-    void append(std::string_view term, std::uint64_t hash, Slot& slot) {
-        if (separate_) *out_ += ' ';
-        separate_ = true;
-        slot = {row_, hash, static_cast<std::uint32_t>(out_->size()),
+    std::uint32_t mark_of_row() const { return static_cast<std::uint32_t>(row_); }
+
+    void append(std::string_view term, std::uint32_t mark, Slot& slot) {
+        if (!text_.empty()) text_ += ' ';
+        slot = {mark_of_row(), mark, static_cast<std::uint32_t>(text_.size()),
                 static_cast<std::uint32_t>(term.size())};
-        *out_ += term;
-        if (++terms_ * 2 > slots_.size()) grow();
+        text_ += term;
+        if (++count_ * 2 > slots_.size()) grow();
     }
 
     void grow() {
         std::vector<Slot> old(slots_.size() * 4);
         old.swap(slots_);
         for (const Slot& slot : old) {
-            if (slot.row != row_) continue;
-            std::size_t at = slot.hash;
-            while (slots_[at & (slots_.size() - 1)].row == row_) ++at;
+            if (slot.row != mark_of_row()) continue;
+            std::size_t at = short_hash(std::string_view(text_).substr(slot.offset, slot.length));
+            while (slots_[at & (slots_.size() - 1)].row == mark_of_row()) ++at;
             slots_[at & (slots_.size() - 1)] = slot;
         }
     }
 
     std::vector<Slot> slots_ = std::vector<Slot>(1024);
-    std::string* out_ = nullptr;
-    std::size_t terms_ = 0;
+    std::string text_;
+    std::size_t count_ = 0;
     std::uint64_t row_ = 0;
-    bool separate_ = false;
 };
 
 }  // namespace obs

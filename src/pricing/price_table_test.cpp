@@ -101,6 +101,66 @@ INSTANTIATE_TEST_SUITE_P(
         NameCase{"empty_model", "openai", "", "unknown"}),
     [](const auto& test) { return test.param.what; });
 
+struct OlderNames {
+    std::string_view provider;
+    std::vector<std::string_view> models;
+};
+
+// The names that the older JavaScript, Python and Rust libraries priced.
+TEST(Find, knowsEveryNameOfTheOlderLibraries) {
+    const OlderNames all[] = {
+        {"openai",
+         {"gpt-4o",
+          "gpt-4o-2024-11-20",
+          "gpt-4o-2024-08-06",
+          "gpt-4o-2024-05-13",
+          "gpt-4o-mini",
+          "gpt-4o-mini-2024-07-18",
+          "gpt-4-turbo",
+          "gpt-4-turbo-2024-04-09",
+          "gpt-4-turbo-preview",
+          "gpt-4-0125-preview",
+          "gpt-4-1106-preview",
+          "gpt-4",
+          "gpt-4-0613",
+          "gpt-4-32k",
+          "gpt-4-32k-0613",
+          "gpt-3.5-turbo",
+          "gpt-3.5-turbo-0125",
+          "gpt-3.5-turbo-1106",
+          "gpt-3.5-turbo-16k",
+          "o1-preview",
+          "o1-preview-2024-09-12",
+          "o1-mini",
+          "o1-mini-2024-09-12",
+          "text-embedding-3-small"}},
+        {"anthropic",
+         {"claude-sonnet-4.5", "claude-sonnet-4-5-20250929", "claude-3-5-sonnet-20241022",
+          "claude-3-5-sonnet-20240620", "claude-3-sonnet-20240229", "claude-3-5-haiku-20241022",
+          "claude-3-opus-20240229", "claude-3-haiku-20240307", "claude-2.1", "claude-2.0",
+          "claude-instant-1.2"}},
+        {"gcp.gemini",
+         {"gemini-2.5-pro", "gemini-2.5-pro-latest", "gemini-1.5-pro", "gemini-1.5-pro-latest",
+          "gemini-1.5-pro-001", "gemini-1.5-pro-002", "gemini-2.5-flash", "gemini-2.5-flash-latest",
+          "gemini-1.5-flash", "gemini-1.5-flash-latest", "gemini-1.5-flash-001", "gemini-1.5-flash-002",
+          "gemini-1.0-pro", "gemini-pro"}},
+        {"mistral_ai",
+         {"mistral-large-latest", "mistral-large-2411", "mistral-large-2407", "mistral-medium-latest",
+          "mistral-medium-2312", "mistral-small-latest", "mistral-small-2409", "mistral-tiny", "mistral-7b",
+          "mixtral-8x7b"}},
+    };
+    for (const auto& [provider, models] : all)
+        for (std::string_view model : models)
+            EXPECT_NE(built_in().find(provider, model, on("2024-12-01")), nullptr)
+                << provider << " " << model;
+}
+
+TEST(Find, pricesACallAsTheContractSays) {
+    const Price* turbo = built_in().find("openai", "gpt-4-turbo", on("2024-12-01"));
+    ASSERT_NE(turbo, nullptr);
+    EXPECT_EQ(cost_of({.input = Tokens{850}, .output = Tokens{150}}, *turbo)->total.nanos, 13'000'000);
+}
+
 TEST(Find, refusesNamesThatAreNoNames) {
     EXPECT_EQ(built_in().find("openai", std::string(100'000, '*'), on("2026-01-01")), nullptr);
     EXPECT_EQ(built_in().find("openai", "gpt-4o\n\xff", on("2026-01-01")), nullptr);

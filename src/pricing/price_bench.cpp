@@ -34,6 +34,13 @@ void find_a_new_name(benchmark::State& state) {
 }
 BENCHMARK(find_a_new_name);
 
+void find_a_new_name_without_provider(benchmark::State& state) {
+    const PriceTable& table = built_in();
+    std::uint64_t i = 0;
+    for (auto _ : state) benchmark::DoNotOptimize(table.find("", "no-model-" + std::to_string(i++), at));
+}
+BENCHMARK(find_a_new_name_without_provider);
+
 void cost(benchmark::State& state) {
     const Price* price = built_in().find("openai", "gpt-4o", at);
     Usage usage{

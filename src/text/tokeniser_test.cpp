@@ -174,12 +174,16 @@ TEST(IndexTerms, endAtTheLimitOfEachText) {
     EXPECT_EQ(out, "退") << "a character is not cut in two";
 }
 
-TEST(IndexTerms, holdNoWhiteSpace) {
-    std::mt19937 random(7);
-    std::uniform_int_distribution<std::uint32_t> any(0, 0x2FFF);
+// Characters of all scripts below U+3000 and some Han, signs and spaces among them.
+std::string random_text(std::mt19937& random, int characters) {
+    std::uniform_int_distribution<std::uint32_t> any(0, 0x2FFF), han(0x4E00, 0x4E40), choice(0, 9);
     std::string text;
-    for (int i = 0; i < 20'000; ++i) {
-        const std::uint32_t c = any(random);
+    for (int i = 0; i < characters; ++i) {
+        const std::uint32_t kind = choice(random);
+        const std::uint32_t c = kind == 0  ? ' '
+                                : kind < 4 ? any(random) % 0x80
+                                : kind < 6 ? han(random)
+                                           : any(random);
         if (c < 0x80) {
             text += static_cast<char>(c);
         } else if (c < 0x800) {
@@ -191,13 +195,36 @@ TEST(IndexTerms, holdNoWhiteSpace) {
             text += static_cast<char>(0x80 | (c & 0x3F));
         }
     }
-    const std::vector<std::string> terms = split(index(text));
+    return text;
+}
+
+TEST(IndexTerms, holdNoWhiteSpaceAndNoTermTwice) {
+    std::mt19937 random(7);
+    const std::vector<std::string> terms = split(index(random_text(random, 20'000)));
     EXPECT_GT(terms.size(), 4'000u);
-    EXPECT_EQ(std::set<std::string>(terms.begin(), terms.end()).size(), terms.size()) << "each once";
+    EXPECT_EQ(std::set<std::string>(terms.begin(), terms.end()).size(), terms.size());
     for (const std::string& term : terms) {
         EXPECT_FALSE(term.empty());
-        EXPECT_EQ(term.find_first_of("\t\n\r\v\f\0"), std::string::npos) << term;
+        EXPECT_LE(term.size(), 64u);
+        EXPECT_EQ(term.find_first_of(std::string("\t\n\r\v\f\0", 6)), std::string::npos) << term;
     }
+}
+
+TEST(AnySearch, findsWhateverStandsBetweenSpaces) {
+    std::mt19937 random(11);
+    int asked = 0;
+    for (int round = 0; round < 300; ++round) {
+        const std::string text = random_text(random, 200);
+        const std::vector<std::string> row = split(index(text));
+        const std::set<std::string> terms(row.begin(), row.end());
+        for (const std::string& part : split(text)) {
+            for (const std::string& term : Tokeniser().query_terms(part)) {
+                EXPECT_TRUE(terms.contains(term)) << "'" << term << "' of '" << part << "'";
+                ++asked;
+            }
+        }
+    }
+    EXPECT_GT(asked, 20'000);
 }
 
 TEST(QueryTerms, ofAQuestionWithoutWordsAreNone) {

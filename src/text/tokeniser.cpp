@@ -59,7 +59,7 @@ std::string_view cut(std::string_view text, std::size_t length) {
 // stem.
 class KnownWords {
 public:
-    static constexpr std::size_t longest = 24;
+    static constexpr std::size_t longest = 26;
     struct Word {
         std::uint64_t row = 0;
         std::uint8_t length = 0, stem_length = 0;
@@ -99,7 +99,7 @@ private:
     void folded_text(std::string_view text);
     void compound(std::string_view word, CharClass script);
     void piece(std::string_view word, std::uint8_t kinds, CharClass script);
-    void english(std::string_view word);
+    void stemmed(std::string_view word, CharClass script);
 
     ThreadState& state_;
     Purpose purpose_;
@@ -261,21 +261,19 @@ void Walk::compound(std::string_view word, CharClass script) {
 void Walk::piece(std::string_view word, std::uint8_t kinds, CharClass script) {
     if ((kinds & digit) != 0) {
         state_.terms.add(word);
-    } else if ((kinds & beyond_ascii) != 0) {
-        state_.terms.add(state_.stems.of(word, script));
     } else {
-        english(word);
+        stemmed(word, script);
     }
 }
 
-void Walk::english(std::string_view word) {
-    if (word.size() > KnownWords::longest) return state_.terms.add(state_.stems.of(word, CharClass::latin));
+void Walk::stemmed(std::string_view word, CharClass script) {
+    if (word.size() > KnownWords::longest) return state_.terms.add(state_.stems.of(word, script));
     KnownWords::Word& known = state_.known.place_of(word);
     const bool same =
         known.length == word.size() && std::memcmp(known.text.data(), word.data(), word.size()) == 0;
     if (same && known.row == state_.terms.row()) return;
     if (!same) {
-        const std::string_view stem = cut(state_.stems.of(word, CharClass::latin), known.stem.size());
+        const std::string_view stem = cut(state_.stems.of(word, script), known.stem.size());
         known.length = static_cast<std::uint8_t>(word.size());
         known.stem_length = static_cast<std::uint8_t>(stem.size());
         std::ranges::copy(word, known.text.begin());

@@ -24,6 +24,10 @@ from stubs.providers import Providers  # noqa: E402
 _CLIENTS = HERE / "clients"
 # A client that hangs is a failure, not a reason to wait: the slowest of them imports for about 15 s on two cores.
 _DEADLINE_SECONDS = 120
+_UNDELIVERED = re.compile(
+    r"(?i)fail\w* to (?:export|upload|send|deliver)|export\w* failed|export: rpc error|partial success"
+    r"|transient error|dropp(?:ed|ing) data|OTLPExporterError|\"stack\":\"\w*Error|\bstatus\W+[45]\d\d\b"
+)
 
 
 @dataclass(frozen=True)
@@ -172,6 +176,9 @@ def run_client(case: Case, environments: Environments, target: Target) -> str:
             raise RuntimeError(f"{case.id} did not end within {_DEADLINE_SECONDS} s") from hung
         if ran.returncode != 0:
             raise RuntimeError(f"{case.id} ended with {ran.returncode}: {ran.stderr[-2000:]}")
+        # Most SDKs lose what they cannot deliver, say so, and end as if nothing had happened.
+        if _UNDELIVERED.search(ran.stdout + ran.stderr):
+            raise RuntimeError(f"{case.id} could not deliver everything: {(ran.stdout + ran.stderr)[-2000:]}")
     return ran.stdout
 
 

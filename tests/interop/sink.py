@@ -49,7 +49,7 @@ def decompressed(body: bytes, encoding: str) -> bytes:
     if encoding == "deflate":
         return zlib.decompress(body)
     if encoding == "zstd":
-        return zstandard.ZstdDecompressor().decompressobj().decompress(body)
+        return zstandard.ZstdDecompressor().stream_reader(body, read_across_frames=True).read()
     raise ValueError(f"a client used the content encoding {encoding!r}")
 
 
@@ -71,7 +71,7 @@ class _HttpHandler(BaseHTTPRequestHandler):
         signal = self.path.split("?")[0].rstrip("/").rsplit("/", 1)[-1]
         if signal not in SIGNALS:
             return self._answer(404, b"")
-        compression = self.headers.get("content-encoding", "identity")
+        compression = self.headers.get("content-encoding", "identity").lower()
         is_json = "json" in self.headers.get("content-type", "")
         self.server.sink.keep(
             OtlpRequest(

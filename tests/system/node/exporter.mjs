@@ -1,11 +1,14 @@
 // Exports one span, one log record and one metric point with the OpenTelemetry SDK for Node.js.
 //     node exporter.mjs grpc|proto|json
 // The compression and the destination come from the usual OTEL_* variables.
-import { SpanKind } from '@opentelemetry/api';
+import { diag, DiagConsoleLogger, DiagLogLevel, SpanKind } from '@opentelemetry/api';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { BatchLogRecordProcessor, LoggerProvider } from '@opentelemetry/sdk-logs';
 import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import { BatchSpanProcessor, NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
+
+// What could not be delivered is told there and nowhere else.
+diag.setLogger(new DiagConsoleLogger(), DiagLogLevel.WARN);
 
 const kind = { grpc: 'grpc', proto: 'proto', json: 'http' }[process.argv[2]];
 const { OTLPTraceExporter } = await import(`@opentelemetry/exporter-trace-otlp-${kind}`);

@@ -65,6 +65,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let logs = SdkLoggerProvider::builder().with_batch_exporter(log_exporter).build();
         let metrics = SdkMeterProvider::builder().with_periodic_exporter(metric_exporter).build();
         emit(&spans, &logs, &metrics);
+        // Only flushing tells what could not be delivered.
+        spans.force_flush().map_err(|error| error.to_string())?;
+        logs.force_flush().map_err(|error| error.to_string())?;
+        metrics.force_flush().map_err(|error| error.to_string())?;
         spans.shutdown().map_err(|error| error.to_string())?;
         logs.shutdown().map_err(|error| error.to_string())?;
         metrics.shutdown().map_err(|error| error.to_string())

@@ -1,14 +1,16 @@
 #include "base/hash.h"
 
-#include <cstring>
 #include <nmmintrin.h>
+#include <cstring>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 namespace obs {
 
-std::uint64_t hash64(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+std::uint64_t hash64(std::string_view bytes) {
+    return XXH3_64bits(bytes.data(), bytes.size());
+}
 
 Fingerprint fingerprint(std::string_view project, std::string_view body) {
     const XXH128_hash_t hash = XXH3_128bits_withSeed(body.data(), body.size(), hash64(project));

@@ -27,7 +27,8 @@ void append_escaped(std::string& out, std::string_view text) {
     std::size_t copied = 0;
     for (std::size_t i = 0; i < text.size(); ++i) {
         const char escape = escapes[static_cast<unsigned char>(text[i])];
-        if (escape == 0) [[likely]] continue;
+        if (escape == 0) [[likely]]
+            continue;
         out.append(text, copied, i - copied);
         copied = i + 1;
         out += '\\';

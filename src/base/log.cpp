@@ -31,8 +31,14 @@ spdlog::level::level_enum to_spdlog(Level level) {
 }
 }  // namespace
 
-void set_level(Level level) { logger().set_level(to_spdlog(level)); }
-bool enabled(Level level) { return logger().should_log(to_spdlog(level)); }
-void write(Level level, std::string_view text) { logger().log(to_spdlog(level), text); }
+void set_level(Level level) {
+    logger().set_level(to_spdlog(level));
+}
+bool enabled(Level level) {
+    return logger().should_log(to_spdlog(level));
+}
+void write(Level level, std::string_view text) {
+    logger().log(to_spdlog(level), text);
+}
 
 }  // namespace obs::log

@@ -1,5 +1,6 @@
-// The program's log: one line an event on standard error, `2026-11-24T09:00:00.000Z info journal: recovered 3 batches`.
-// Never a secret (see secret.h), never prompt text: sizes, counts and ids only.
+// The program's log: one line an event on standard error,
+// `2026-11-24T09:00:00.000Z info journal: recovered 3 batches`. Never a secret (see secret.h), never prompt
+// text: sizes, counts and ids only.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// Tokens and money. Money is integer nano-dollars; prices are integer pico-dollars a token, so that a product is
-// exact and is rounded once (half to even).
+// Tokens and money. Money is integer nano-dollars; prices are integer pico-dollars a token, so that a product
+// is exact and is rounded once (half to even).
 #pragma once
 
 #include <compare>
@@ -12,14 +12,20 @@ struct Tokens {
     std::int64_t count = 0;
     auto operator<=>(const Tokens&) const = default;
 };
-constexpr Tokens operator+(Tokens a, Tokens b) { return {a.count + b.count}; }
-constexpr Tokens operator-(Tokens a, Tokens b) { return {a.count - b.count}; }
+constexpr Tokens operator+(Tokens a, Tokens b) {
+    return {a.count + b.count};
+}
+constexpr Tokens operator-(Tokens a, Tokens b) {
+    return {a.count - b.count};
+}
 
 struct Usd {
     std::int64_t nanos = 0;
     auto operator<=>(const Usd&) const = default;
 };
-constexpr Usd operator+(Usd a, Usd b) { return {a.nanos + b.nanos}; }
+constexpr Usd operator+(Usd a, Usd b) {
+    return {a.nanos + b.nanos};
+}
 
 // $2.50 a million tokens = 2'500'000 picos.
 struct UsdPerToken {

@@ -26,11 +26,21 @@ struct UnixNanos {
 };
 
 // Signed: a span whose clock went backwards lasts -5 ns, not 584 years.
-constexpr Nanos operator-(UnixNanos end, UnixNanos start) { return {end.since_epoch - start.since_epoch}; }
-constexpr UnixNanos operator+(UnixNanos at, Nanos d) { return {at.since_epoch + d.count}; }
-constexpr UnixNanos operator-(UnixNanos at, Nanos d) { return {at.since_epoch - d.count}; }
-constexpr Nanos operator+(Nanos a, Nanos b) { return {a.count + b.count}; }
-constexpr Nanos operator-(Nanos a, Nanos b) { return {a.count - b.count}; }
+constexpr Nanos operator-(UnixNanos end, UnixNanos start) {
+    return {end.since_epoch - start.since_epoch};
+}
+constexpr UnixNanos operator+(UnixNanos at, Nanos d) {
+    return {at.since_epoch + d.count};
+}
+constexpr UnixNanos operator-(UnixNanos at, Nanos d) {
+    return {at.since_epoch - d.count};
+}
+constexpr Nanos operator+(Nanos a, Nanos b) {
+    return {a.count + b.count};
+}
+constexpr Nanos operator-(Nanos a, Nanos b) {
+    return {a.count - b.count};
+}
 
 // Time comes in as an argument, so that no test waits for it.
 using Clock = std::function<UnixNanos()>;
@@ -46,8 +56,8 @@ constexpr std::int32_t day_of(UnixNanos at) {
 // RFC 3339 UTC with as many of 0, 3, 6 or 9 fraction digits as are needed: `2025-10-01T08:45:26.5Z` prints as
 // `2025-10-01T08:45:26.500Z`.
 std::string rfc3339(UnixNanos at);
-// RFC 3339 with any offset and 0 to 9 fraction digits, or a date alone (midnight UTC). Nothing when it is neither or
-// out of range.
+// RFC 3339 with any offset and 0 to 9 fraction digits, or a date alone (midnight UTC). Nothing when it is
+// neither or out of range.
 std::optional<UnixNanos> parse_rfc3339(std::string_view text);
 
 }  // namespace obs

@@ -6,7 +6,9 @@
 
 namespace obs {
 
-bool is_utf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
+bool is_utf8(std::string_view text) {
+    return simdjson::validate_utf8(text.data(), text.size());
+}
 
 namespace {
 // Length of the well-formed sequence at the front of `text` (Unicode 15, table 3-7); 0 if there is none.

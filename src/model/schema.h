@@ -76,6 +76,7 @@ enum RowFlag : std::uint32_t {
     flag_invalid_utf8 = 128,       // bytes replaced by U+FFFD
     flag_usage_ignored = 256,      // a token count below 0 or above 2^40, or a cost that is no number
     flag_link_dropped = 512,       // a link with invalid ids
+    flag_content_joined = 1024,    // messages came with log events, not with the span
 };
 
 // X(column, type, flags, meaning). Types are the names in model/batches.h.
@@ -164,7 +165,7 @@ enum RowFlag : std::uint32_t {
     X(tags, TextList, filterable | groupable, "labels set by the application")                               \
     X(prompt_name, Dict, filterable | groupable, "managed prompt")                                           \
     X(prompt_version, Dict, filterable | groupable, "its version")                                           \
-    X(flags, U32, filterable, "repairs and gaps, see RowFlag")                                               \
+    X(flags, U32, filterable | amendable, "repairs and gaps, see RowFlag")                                   \
     X(sample_rate, OptF64, 0, "share of such spans that is kept")                                            \
     X(attributes, Map, filterable | groupable, "attributes without a column of their own")                   \
     X(events, Text, content, "span events as JSON [{time, name, attributes}]")                               \

@@ -96,6 +96,8 @@ enum RowFlag : std::uint32_t {
       "OTLP kind: 0 unspecified 1 internal 2 server 3 client 4 producer 5 consumer")                         \
     X(kind, Dict, filterable | groupable,                                                                    \
       "llm embedding retriever reranker tool agent chain guardrail evaluator other")                         \
+    X(is_root, U8, filterable | amendable,                                                                   \
+      "1 if the span stands for its trace: no parent, or the earliest whose parent never came")              \
     X(is_call, U8, filterable | amendable,                                                                   \
       "1 if the span is a model call of its own: llm, embedding or reranker, and no wrapper of one")         \
     X(operation_type, Dict, filterable | groupable,                                                          \

@@ -1,0 +1,96 @@
+// The seam between what came in and where it is kept. Every implementation passes the suite of
+// store/contract_test.h.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "model/batches.h"
+#include "model/question.h"
+
+namespace obs {
+
+// When to give up: asked for by the caller, or time is over. Then a call fails with `cancelled`.
+struct Cancel {
+    std::stop_token stop{};
+    std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+    bool due() const { return stop.stop_requested() || std::chrono::steady_clock::now() >= deadline; }
+};
+
+// Finds one stored span. `ts` is part of the key, so that a store need not look at every day.
+struct SpanKey {
+    UnixNanos ts;
+    TraceId trace_id;
+    SpanId span_id;
+};
+
+// What settling a trace changes in rows that are stored (decisions 10 and 11). All of one project. Doing it
+// twice is the same as doing it once; a key without a stored row is ignored.
+struct Amendments {
+    std::string org, project;
+    std::uint64_t seq = 0;  // goes into amended_seq
+    std::vector<SpanKey>
+        to_rollup;  // usage was a descendant's: own tokens and costs move to rollup_*, is_call = 0
+    std::vector<SpanKey>
+        to_own;  // nobody below has usage: rollup_* moves to own tokens and cost, is_call = 1
+    std::vector<SpanKey> to_root;  // is_root = 1
+    // Rows whose content became known later: every column flagged `content`, `search_text` and `stop_reason`
+    // of the stored row (same ts, trace_id, span_id) is replaced by this row's.
+    SpanBatch content;
+    bool empty() const { return to_rollup.empty() && to_own.empty() && to_root.empty() && content.empty(); }
+};
+
+struct Forget {
+    enum class What : std::uint8_t { rows, content };
+    What what = What::rows;
+    TableId table = TableId::spans;
+    std::string org{}, project{};          // empty: all
+    std::optional<UnixNanos> before{};     // rows that started earlier
+    std::optional<std::string> user_id{};  // rows of this user
+};
+
+struct StoreHealth {
+    bool ok = true;
+    std::string reason{};  // why not; for the operator
+    std::uint64_t rows = 0, bytes_on_disk = 0, parts = 0, free_bytes = 0;
+};
+
+class SpanStore {
+public:
+    virtual ~SpanStore() = default;
+
+    // Brings the schema up to date. Before anything else, once. Refuses a schema newer than the program.
+    virtual Result<void> migrate() = 0;
+
+    // Stores rows that all belong to one day (day_of(ts)); all or nothing, and durable when it returns.
+    // Writing again under the same id changes nothing. Fails with `invalid_input` when the content can never
+    // be stored, with `unavailable` or `overloaded` when a later try can succeed. One caller at a time. `id`
+    // is made of [A-Za-z0-9-].
+    virtual Result<void> write(const AnyBatch& rows, std::string_view id) = 0;
+
+    // Changes stored rows; see Amendments. Visible when it returns. Not at the same time as `write`.
+    virtual Result<void> amend(const Amendments& amendments) = 0;
+
+    // Any thread may ask.
+    virtual Result<Rows> rows(const RowQuestion& question, const Cancel& cancel) = 0;
+    virtual Result<Table> groups(const GroupQuestion& question, const Cancel& cancel) = 0;
+    // Hands over all rows of the question in pieces of bounded size; a limit of 0 is no limit. `sink` returns
+    // false to stop.
+    virtual Result<void> stream(const RowQuestion& question, const std::function<bool(AnyBatch)>& sink,
+                                const Cancel& cancel) = 0;
+
+    // Erases for good; what the journal still holds is the caller's business.
+    virtual Result<void> forget(const Forget& what) = 0;
+
+    virtual StoreHealth health() = 0;
+};
+
+}  // namespace obs

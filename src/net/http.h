@@ -2,8 +2,11 @@
 // HTTP/1.1, HTTP/2 and content codings stay behind net/server.h.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,6 +14,7 @@
 #include <vector>
 
 #include "base/buffer.h"
+#include "base/byte_budget.h"
 
 namespace obs::net {
 
@@ -47,7 +51,10 @@ struct RequestHead {
 
 struct Request {
     RequestHead head;
-    Buffer body;  // content coding removed
+    Buffer body;                            // content coding removed
+    std::size_t received = 0;               // bytes of the body before its content coding was removed
+    std::shared_ptr<const void> context{};  // Proceed::context
+    ByteBudget::Token charge{};             // what the body weighs; keep it as long as the body
 };
 
 struct Response {
@@ -57,12 +64,18 @@ struct Response {
     Headers trailers{};  // HTTP/2 only
 };
 
-// Must be called exactly once, from any thread. A client that went away is no error.
+// Must be called exactly once, from any thread, even after the server is gone. A client that went away is no
+// error.
 using Respond = std::function<void(Response)>;
 
-// The server wants a body of at most this many bytes, before and after decoding.
+// The service wants a body of at most this many bytes, before and after decoding.
 struct Proceed {
     std::size_t body_limit;
+    std::shared_ptr<const void> context{};  // comes back with the request
+    // When the service has not answered so long after the head came, the server answers `late()`; what the
+    // service answers afterwards is dropped.
+    std::optional<std::chrono::nanoseconds> answer_within{};
+    std::function<Response()> late{};
 };
 
 class Service {
@@ -70,7 +83,8 @@ public:
     virtual ~Service() = default;
     // On an I/O thread, when the head is there and nothing of the body was read: go on, or refuse at once.
     virtual std::variant<Proceed, Response> admit(const RequestHead& head) = 0;
-    // On an I/O thread, with the whole body; may respond later and from elsewhere. May not block.
+    // With the whole body, on an I/O thread, or on a worker when the body is big; may respond later and from
+    // elsewhere. May not block.
     virtual void handle(Request request, Respond respond) = 0;
     // What the server itself refuses (400 bad coding, 408, 413, 431, 503 no room), in the words of this
     // service.

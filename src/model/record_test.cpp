@@ -95,9 +95,12 @@ TYPED_TEST(Record, aFlippedBitIsHarmless) {
             continue;
         }
         // Readable means that every value can be read.
-        TypeParam copy;
-        for (std::size_t row = 0; row < size_of(*read); ++row)
-            append_row(copy, std::get<TypeParam>(*read), row);
+        std::visit(
+            [](const auto& rows) {
+                std::remove_cvref_t<decltype(rows)> copy;
+                for (std::size_t row = 0; row < rows.size(); ++row) append_row(copy, rows, row);
+            },
+            *read);
     }
     EXPECT_GT(refused, 0u);
 }

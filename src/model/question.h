@@ -39,6 +39,7 @@ enum class Derived : std::uint8_t {
     none,
     tokens_per_second,  // completion_tokens / seconds of duration; missing without tokens or for a duration
                         // <= 0
+    end,                // ts + duration, a time
 };
 
 // What a condition, an order or a group speaks of: a column, one key of a map column, or a derived value.

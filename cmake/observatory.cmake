@@ -43,12 +43,16 @@ function(obs_library folder)
   target_link_libraries(obs_${folder} PUBLIC obs_options ${ARG_LINKS} PRIVATE ${ARG_PRIVATE_LINKS})
 endfunction()
 
+# Everything that ctest runs, for builds that want nothing else.
+add_custom_target(unit_tests)
+
 # obs_test(<folder> SOURCES <files> LINKS <targets>): one program <folder>_test with the tests beside the code.
 function(obs_test folder)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
   if(OBS_NATIVE_TESTS)
     add_executable(${folder}_test ${ARG_SOURCES})
     target_link_libraries(${folder}_test PRIVATE ${ARG_LINKS} GTest::gtest_main GTest::gmock)
+    add_dependencies(unit_tests ${folder}_test)
     add_test(NAME ${folder} COMMAND ${folder}_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   endif()
 endfunction()

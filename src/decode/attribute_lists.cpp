@@ -1,0 +1,68 @@
+#include "decode/attribute_lists.h"
+
+#include <algorithm>
+
+#include "base/utf8.h"
+
+namespace obs {
+
+namespace {
+// At most `limit` bytes, not ending inside a character if the text is UTF-8 there.
+std::string_view cut_text(std::string_view text, std::size_t limit) {
+    if (text.size() <= limit) return text;
+    for (std::size_t back = 0; back < 4 && back < limit; ++back)
+        if ((static_cast<unsigned char>(text[limit - back]) & 0xc0) != 0x80)
+            return text.substr(0, limit - back);
+    return text.substr(0, limit);
+}
+}  // namespace
+
+std::string_view AttributeLists::repaired(std::string_view raw) {
+    if (raw.size() > limits_.value_bytes) {
+        raise(flag_value_truncated);
+        raw = cut_text(raw, limits_.value_bytes);
+    }
+    if (is_text(raw)) return raw;
+    raise(flag_invalid_utf8);
+    const std::string clean = to_utf8(raw);
+    return keep(utf8_prefix(clean, limits_.value_bytes));
+}
+
+RawValue AttributeLists::bytes(std::string_view raw) {
+    const std::size_t limit = limits_.value_bytes / 4 * 3;
+    if (raw.size() > limit) {
+        raise(flag_value_truncated);
+        raw = raw.substr(0, limit);
+    }
+    std::string text;
+    append_base64(text, raw);
+    return RawValue::of_text(keep(text), AttributeType::bytes);
+}
+
+std::string_view AttributeLists::keep(std::string_view text) {
+    constexpr std::size_t chunk = 64 << 10;
+    std::deque<std::string>& arena = raw_.arena;
+    // A string that stays within its capacity does not move, so many texts share one.
+    if (arena.empty() || arena.back().capacity() - arena.back().size() < text.size())
+        arena.emplace_back().reserve(std::max(chunk, text.size()));
+    std::string& room = arena.back();
+    const std::size_t begin = room.size();
+    room += text;
+    return std::string_view(room).substr(begin);
+}
+
+std::uint32_t AttributeLists::learn(std::string_view key) {
+    const std::uint32_t code = raw_.keys.code(text(key));
+    if (last_key_ >= follower_.size()) follower_.resize(last_key_ + 1);
+    follower_[last_key_] = code;
+    return last_key_ = code;
+}
+
+void AttributeLists::move_to_end(RawRange& list) {
+    const std::vector<RawAttribute> moved(raw_.list.begin() + list.begin, raw_.list.begin() + list.end);
+    list.begin = size();
+    raw_.list.insert(raw_.list.end(), moved.begin(), moved.end());
+    list.end = size();
+}
+
+}  // namespace obs

@@ -1,0 +1,88 @@
+// Builds the attribute lists of one request and gives every text its final form: valid UTF-8, within the
+// limits, at a place where it stays. What had to be repaired or cut is collected as RowFlag bits until
+// somebody takes them.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "decode/decode.h"
+#include "decode/text_check.h"
+#include "decode/value_json.h"
+#include "model/raw_batches.h"
+
+namespace obs {
+
+class AttributeLists {
+public:
+    AttributeLists(RawAttributes& raw, const DecodeLimits& limits)
+        : raw_(raw), limits_(limits), json_(limits.value_bytes, limits.depth) {}
+
+    RawRange begin_list() const { return {size(), size()}; }
+    // False if the list or the request has all it may have; the flag is raised.
+    bool has_room(RawRange list) {
+        if (list.end - list.begin < limits_.attributes && raw_.list.size() < limits_.attributes_in_all)
+            [[likely]]
+            return true;
+        raise(flag_attributes_cut);
+        return false;
+    }
+    // Only after has_room(). `value` is one of the results below.
+    void add(RawRange& list, std::string_view key, const RawValue& value) {
+        if (list.end != size()) [[unlikely]]
+            move_to_end(list);
+        raw_.list.push_back({code_of(key), value});
+        list.end = size();
+    }
+    // Forgets all attributes from here on.
+    void drop_from(std::uint32_t begin) { raw_.list.erase(raw_.list.begin() + begin, raw_.list.end()); }
+    std::uint32_t size() const { return static_cast<std::uint32_t>(raw_.list.size()); }
+
+    // The text as it may be kept; it stays in the request's body unless it has to be repaired.
+    std::string_view text(std::string_view raw) {
+        if (raw.size() <= limits_.value_bytes && is_text(raw)) [[likely]]
+            return raw;
+        return repaired(raw);
+    }
+    RawValue bytes(std::string_view raw);
+    // For lists and maps: write to json() what reset_json() made empty, then take it.
+    ValueJson& reset_json() {
+        json_.reset();
+        return json_;
+    }
+    RawValue take_json() {
+        raise(json_.flags());
+        return RawValue::of_text(keep(json_.view()), AttributeType::json);
+    }
+    // A copy that lives as long as the request.
+    std::string_view keep(std::string_view text);
+
+    void raise(std::uint32_t flags) { flags_ |= flags; }
+    std::uint32_t take_flags() { return std::exchange(flags_, 0); }
+
+private:
+    // Attributes come in the same order again and again: what followed the last key the last time is tried
+    // first.
+    std::uint32_t code_of(std::string_view key) {
+        const std::uint32_t guess = last_key_ < follower_.size() ? follower_[last_key_] : 0;
+        if (guess != 0 && raw_.keys[guess] == key) [[likely]]
+            return last_key_ = guess;
+        return learn(key);
+    }
+    std::uint32_t learn(std::string_view key);
+    std::string_view repaired(std::string_view raw);
+    void move_to_end(RawRange& list);
+
+    RawAttributes& raw_;
+    const DecodeLimits& limits_;
+    ValueJson json_;
+    std::vector<std::uint32_t> follower_;  // by code; 0 = unknown
+    std::uint32_t last_key_ = 0;
+    std::uint32_t flags_ = 0;
+};
+
+}  // namespace obs

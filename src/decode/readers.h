@@ -1,0 +1,13 @@
+// One reader per encoding and signal; each hands what it reads to the rules of the signal.
+#pragma once
+
+#include <string_view>
+
+#include "base/result.h"
+#include "decode/span_rows.h"
+
+namespace obs {
+
+Result<void> read_protobuf(std::string_view body, SpanRows& rows);
+
+}  // namespace obs

@@ -77,6 +77,9 @@ std::size_t bytes_of(const AnyBatch& batch);
 // Appends row `from_row` of `from` as the next row of `to`.
 template <class Batch>
 void append_row(Batch& to, const Batch& from, std::size_t from_row);
+// Appends all rows of `from`, column by column.
+template <class Batch>
+void append_rows(Batch& to, const Batch& from);
 
 }  // namespace obs
 

@@ -46,6 +46,12 @@ public:
     void append(std::size_t row, const Fixed& from, std::size_t from_row) {
         if (from_row < from.values_.size()) put(row, from.values_[from_row]);
     }
+    // Puts all rows of another column behind the `rows` that this one's batch has.
+    void append_all(std::size_t rows, const Fixed& from) {
+        if (from.values_.empty()) return;
+        values_.resize(rows);
+        values_.insert(values_.end(), from.values_.begin(), from.values_.end());
+    }
 
     std::vector<T> values_;
 };
@@ -84,6 +90,13 @@ public:
         missing_.clear();
     }
     void append(std::size_t row, const Optional& from, std::size_t from_row) { put(row, from[from_row]); }
+    void append_all(std::size_t rows, const Optional& from) {
+        if (from.values_.empty()) return;
+        values_.resize(rows);
+        missing_.resize(rows, 1);
+        values_.insert(values_.end(), from.values_.begin(), from.values_.end());
+        missing_.insert(missing_.end(), from.missing_.begin(), from.missing_.end());
+    }
 
     std::vector<T> values_;
     std::vector<std::uint8_t> missing_;  // 1 = missing, as in ClickHouse's Nullable
@@ -112,6 +125,15 @@ public:
     void append(std::size_t row, const Text& from, std::size_t from_row) {
         const std::string_view value = from[from_row];
         if (!value.empty()) put(row, value);
+    }
+    void append_all(std::size_t rows, const Text& from) {
+        if (from.ends_.empty()) return;
+        ends_.resize(rows, end());
+        const std::uint32_t base = end();
+        bytes_ += from.bytes_;
+        assert(bytes_.size() <= std::numeric_limits<std::uint32_t>::max());
+        ends_.reserve(rows + from.ends_.size());
+        for (const std::uint32_t from_end : from.ends_) ends_.push_back(base + from_end);
     }
 
     std::vector<std::uint32_t> ends_;
@@ -147,6 +169,12 @@ public:
         last_ = 0;
     }
     const Text& values() const { return values_; }
+    // For each code of the other dictionary, the code of the same text here; adds what is missing.
+    std::vector<std::uint32_t> codes_of(const Dictionary& other) {
+        std::vector<std::uint32_t> ours(other.size());
+        for (std::uint32_t theirs = 1; theirs < ours.size(); ++theirs) ours[theirs] = code(other[theirs]);
+        return ours;
+    }
     // Replaces the content; `values` row 0 must be empty.
     void assign(Text values) {
         values_ = std::move(values);
@@ -193,6 +221,13 @@ public:
         dictionary_.clear();
     }
     void append(std::size_t row, const Dict& from, std::size_t from_row) { put(row, from[from_row]); }
+    void append_all(std::size_t rows, const Dict& from) {
+        if (from.codes_.stored() == 0) return;
+        const std::vector<std::uint32_t> ours = dictionary_.codes_of(from.dictionary_);
+        codes_.values_.resize(rows);
+        codes_.values_.reserve(rows + from.codes_.stored());
+        for (const std::uint32_t code : from.codes_.values_) codes_.values_.push_back(ours[code]);
+    }
 
     Fixed<std::uint32_t> codes_;
     Dictionary dictionary_;
@@ -223,6 +258,13 @@ public:
         items_.clear();
     }
     void append(std::size_t row, const TextList& from, std::size_t from_row) { put(row, from[from_row]); }
+    void append_all(std::size_t rows, const TextList& from) {
+        if (from.ends_.empty()) return;
+        ends_.resize(rows, end());
+        const std::uint32_t base = end();
+        items_.append_all(items_.stored(), from.items_);
+        for (const std::uint32_t from_end : from.ends_) ends_.push_back(base + from_end);
+    }
 
     std::vector<std::uint32_t> ends_;
     Text items_;
@@ -281,6 +323,17 @@ public:
             const Entry copied = from.entry(at);
             put(row, copied.key, copied.value, copied.type);
         }
+    }
+    void append_all(std::size_t rows, const Map& from) {
+        if (from.ends_.empty()) return;
+        const auto base = static_cast<std::uint32_t>(codes_.size());
+        ends_.resize(rows, base);
+        for (const std::uint32_t from_end : from.ends_) ends_.push_back(base + from_end);
+        const std::vector<std::uint32_t> ours = keys_dictionary_.codes_of(from.keys_dictionary_);
+        codes_.reserve(codes_.size() + from.codes_.size());
+        for (const std::uint32_t code : from.codes_) codes_.push_back(ours[code]);
+        values_.append_all(values_.stored(), from.values_);
+        types_.insert(types_.end(), from.types_.begin(), from.types_.end());
     }
 
     std::vector<std::uint32_t> ends_;

@@ -1,9 +1,12 @@
 // Random batches of every table for tests: each column of each type is filled for some rows.
 #pragma once
 
+#include <algorithm>
 #include <random>
 #include <string>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "model/batches.h"
 
@@ -82,6 +85,49 @@ Batch random_batch(std::uint64_t seed, std::size_t rows) {
         batch.ts.put(row, UnixNanos{1'763'900'000'000'000'000 +
                                     static_cast<std::int64_t>(values.number(1'000'000'000))});
     return batch;
+}
+
+template <class T>
+bool same(const Fixed<T>& a, const Fixed<T>& b, std::size_t row) {
+    return a[row] == b[row];
+}
+template <class T>
+bool same(const Optional<T>& a, const Optional<T>& b, std::size_t row) {
+    return a[row] == b[row];
+}
+inline bool same(const Text& a, const Text& b, std::size_t row) {
+    return a[row] == b[row];
+}
+inline bool same(const Dict& a, const Dict& b, std::size_t row) {
+    return a[row] == b[row];
+}
+inline bool same(const TextList& a, const TextList& b, std::size_t row) {
+    return a[row] == b[row];
+}
+inline bool same(const Map& a, const Map& b, std::size_t row) {
+    const auto left = a[row], right = b[row];
+    return std::equal(left.begin(), left.end(), right.begin(), right.end(), [](const auto& x, const auto& y) {
+        return x.key == y.key && x.value == y.value && x.type == y.type;
+    });
+}
+
+// The columns in which the batches differ, but for those that are not part of a record.
+template <class Batch>
+std::vector<std::string> differing_columns(Batch& wrote, Batch& read) {
+    std::vector<std::string> differing;
+    wrote.for_each_column([&](const ColumnInfo& info, auto& column) {
+        read.for_each_column([&](const ColumnInfo& other, auto& again) {
+            if constexpr (std::is_same_v<decltype(column), decltype(again)>) {
+                if (&info != &other || info.has(derived)) return;
+                for (std::size_t row = 0; row < wrote.size(); ++row)
+                    if (!same(column, again, row)) {
+                        differing.push_back(fmt::format("{}[{}]", info.name, row));
+                        return;
+                    }
+            }
+        });
+    });
+    return differing;
 }
 
 }  // namespace obs

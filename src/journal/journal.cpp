@@ -147,16 +147,26 @@ public:
 
     const Recovery& recovery() const override { return recovery_; }
 
-    Result<void> replay(const Deliver& deliver) override {
-        for (const Segment& segment : used_) {
-            if (segment.last <= saved_confirmed_) continue;
+    Result<void> replay(Sequence from, const Deliver& deliver) override {
+        {
+            const std::lock_guard lock(mutex_);
+            from = std::max(from, confirmed_ + 1);
+        }
+        for (Part part; (part = part_with(from)).first != 0;) {
+            const Segment segment = OBS_TRY(open_segment(part.path));
+            // Used again meanwhile: then all of it was confirmed, and so were the records the caller asks
+            // for.
+            if (segment.epoch != part.epoch) return {};
             const auto visit = [&](const RecordHeader& header, std::string_view stored) -> Result<void> {
-                if (header.sequence <= saved_confirmed_ || header.sequence > segment.last) return {};
+                if (header.sequence < from || header.sequence > part.last) return {};
                 const std::string raw = OBS_TRY(unpack(header, stored), "{}", segment.path.string());
-                return deliver(header.sequence, static_cast<RecordKind>(header.kind), raw);
+                OBS_TRY_VOID(deliver(header.sequence, static_cast<RecordKind>(header.kind), raw));
+                from = header.sequence + 1;
+                return {};
             };
-            if (auto scanned = scan_segment(segment, visit); !scanned)
-                return std::unexpected(std::move(scanned).error());
+            OBS_TRY_VOID(scan_segment(segment, visit));
+            if (from <= part.last)
+                return fail(ErrorKind::corrupt, "{}: record {} cannot be read", segment.path.string(), from);
         }
         return {};
     }
@@ -199,6 +209,21 @@ public:
     }
 
 private:
+    // The durable records of one segment.
+    struct Part {
+        std::filesystem::path path;
+        std::uint64_t epoch = 0;
+        Sequence first = 0, last = 0;
+    };
+    // Of the segment that holds `sequence`; nothing when that is not durable yet.
+    Part part_with(Sequence sequence) const {
+        const std::lock_guard lock(mutex_);
+        for (const Segment& segment : used_)
+            if (sequence <= segment.last && segment.first <= segment.last)
+                return {segment.path, segment.epoch, segment.first, segment.last};
+        return {};
+    }
+
     // -- at the start
     // ------------------------------------------------------------------------------------------------
 
@@ -332,7 +357,11 @@ private:
                 .count();
         failpoint("journal.synced");
         active().used += bytes;
-        active().last = durable_ = sequence;
+        durable_ = sequence;
+        {
+            const std::lock_guard lock(mutex_);
+            active().last = sequence;
+        }
         bytes_ += bytes;
         records_ += part.size();
         ++commits_;
@@ -478,7 +507,8 @@ private:
     Recovery recovery_;
     ConfirmedFile confirmed_file_;
 
-    // Of the journal's thread, once it runs.
+    // Of the journal's thread, once it runs. It alone changes `used_` and the last sequences in it, under
+    // mutex_, so that it may read them without.
     std::deque<Segment> used_;  // oldest first; the last one is written to
     std::vector<Segment> free_;
     std::uint64_t number_ = 0, epoch_ = 0, disk_bytes_ = 0;

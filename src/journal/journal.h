@@ -18,6 +18,7 @@ using Sequence = std::uint64_t;
 enum class RecordKind : std::uint8_t {
     rows = 1,      // an acknowledged request
     boundary = 2,  // what the store writer is about to write (decision 7)
+    written = 3,   // that it was written
 };
 
 class Journal {
@@ -43,10 +44,12 @@ public:
 
     virtual const Recovery& recovery() const = 0;
 
-    // Hands over every record that was not confirmed, oldest first. Before the first `submit`. An error of
-    // `deliver` ends it and is returned. The payload lives until `deliver` returns.
+    // Hands over the durable records from `from` on that were not confirmed when this began, oldest first, up
+    // to the last one that is durable when it ends. An error of `deliver` ends it and is returned. The
+    // payload lives until `deliver` returns. One caller at a time, beside others that submit; what has not
+    // been delivered yet must not be confirmed meanwhile.
     using Deliver = std::function<Result<void>(Sequence, RecordKind, std::string_view payload)>;
-    virtual Result<void> replay(const Deliver& deliver) = 0;
+    virtual Result<void> replay(Sequence from, const Deliver& deliver) = 0;
 
     // Calls back exactly once, on the journal's thread (or on this one when it refuses at once), when the
     // record is on disk, or with `overloaded` (queue or disk budget used up) or `unavailable` (the disk

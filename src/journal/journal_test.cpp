@@ -37,7 +37,7 @@ protected:
     static std::map<Sequence, std::string> replayed(Journal& journal) {
         std::map<Sequence, std::string> found;
         const auto result =
-            journal.replay([&](Sequence sequence, RecordKind, std::string_view payload) -> Result<void> {
+            journal.replay(0, [&](Sequence sequence, RecordKind, std::string_view payload) -> Result<void> {
                 EXPECT_TRUE(found.empty() || found.rbegin()->first + 1 == sequence) << "not in order";
                 found.emplace(sequence, payload);
                 return {};
@@ -257,14 +257,36 @@ TEST_F(JournalTest, keepsWhatManyThreadsSubmit) {
     EXPECT_EQ(replayed(*journal), acknowledged);
 }
 
+TEST_F(JournalTest, canBeReadWhileItIsWritten) {
+    auto journal = open(1 << 13).value();
+    for (unsigned i = 1; i <= 40; ++i) ASSERT_TRUE(put(*journal, noise(1000, i)));
+    std::vector<Sequence> read;
+    const auto result =
+        journal->replay(11, [&](Sequence sequence, RecordKind, std::string_view payload) -> Result<void> {
+            if (sequence <= 40) {
+                EXPECT_EQ(payload, noise(1000, static_cast<unsigned>(sequence)));
+            }
+            read.push_back(sequence);
+            if (sequence < 20) {
+                EXPECT_TRUE(put(*journal, "more"));
+            }
+            journal->confirm(sequence);
+            return {};
+        });
+    ASSERT_TRUE(result) << result.error().message;
+    ASSERT_EQ(read.size(), 39u);
+    EXPECT_EQ(read.front(), 11u);
+    EXPECT_EQ(read.back(), 49u);
+}
+
 TEST_F(JournalTest, anErrorOfTheReceiverEndsTheReplay) {
     {
         auto journal = open().value();
         ASSERT_TRUE(put(*journal, "x"));
     }
     auto journal = open().value();
-    const auto result =
-        journal->replay([](auto&&...) -> Result<void> { return fail(ErrorKind::corrupt, "not readable"); });
+    const auto result = journal->replay(
+        0, [](auto&&...) -> Result<void> { return fail(ErrorKind::corrupt, "not readable"); });
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().message, "not readable");
 }

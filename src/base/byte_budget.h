@@ -38,6 +38,8 @@ public:
         ~Token() { release(); }
 
         std::size_t bytes() const { return bytes_; }
+        // An empty token of the same budget and use.
+        Token sibling() const { return budget_ == nullptr ? Token() : Token(*budget_, use_); }
         // Holds at least so many bytes from now on; false, and nothing changes, when there is no room.
         // A token without a budget (default constructed) has room for everything.
         bool grow_to(std::size_t bytes) {

@@ -50,8 +50,8 @@ struct RequestHead {
 };
 
 struct Request {
-    RequestHead head;
-    Buffer body;                            // content coding removed
+    RequestHead head{};
+    Buffer body{};                          // content coding removed
     std::size_t received = 0;               // bytes of the body before its content coding was removed
     std::shared_ptr<const void> context{};  // Proceed::context
     ByteBudget::Token charge{};             // what the body weighs; keep it as long as the body

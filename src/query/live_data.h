@@ -1,0 +1,39 @@
+// What only the ingest path knows, as far as answers need it. Implemented by ingest/, thread-safe and quick.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "model/batches.h"
+#include "model/question.h"
+
+namespace obs::query {
+
+class LiveData {
+public:
+    virtual ~LiveData() = default;
+    // Every row with this sequence or a lower one can be seen in the store.
+    virtual std::uint64_t visible_seq() const = 0;
+    // Spans of a trace that began and have not ended, or are not yet stored (decisions 10 and 12). Rows that
+    // the store has too are the caller's to drop.
+    virtual SpanBatch running(const Scope& scope, TraceId trace) const = 0;
+};
+
+// A model that nobody knows a price for, since the program started.
+struct UnpricedModel {
+    std::string project;
+    std::string provider, model;
+    std::uint64_t spans = 0;
+    UnixNanos first_seen, last_seen;  // starts of the spans
+};
+
+class UnpricedModels {
+public:
+    virtual ~UnpricedModels() = default;
+    virtual std::vector<UnpricedModel> unpriced(const Scope& scope) const = 0;
+};
+
+}  // namespace obs::query

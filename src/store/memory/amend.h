@@ -1,0 +1,22 @@
+// What amending and erasing do to rows, as new rows.
+#pragma once
+
+#include <vector>
+
+#include "store/memory/segment.h"
+#include "store/span_store.h"
+
+namespace obs::memory {
+
+// How one stored row changes.
+struct Change {
+    bool to_rollup = false, to_own = false, to_root = false;
+    std::optional<std::uint32_t> content{};  // row of Amendments::content
+};
+
+// The rows as they are after the changes, sorted by ts.
+AnyBatch changed(std::span<const RowRef> rows, std::span<const Change> changes, const Amendments& amendments);
+// The rows without anything flagged `content`.
+AnyBatch without_content(TableId table, std::span<const RowRef> rows);
+
+}  // namespace obs::memory

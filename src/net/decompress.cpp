@@ -225,7 +225,7 @@ std::optional<std::size_t> claimed_size(Coding coding, std::string_view content)
 }
 
 Result<Buffer> decompress(Coding coding, std::string_view content, std::size_t limit,
-                          ByteBudget::Token& charge) {
+                          ByteBudget::Token& charge) try {
     switch (coding) {
         case Coding::gzip: return gunzip(content, limit, charge);
         case Coding::deflate: return inflate_any(content, limit, charge);
@@ -236,6 +236,8 @@ Result<Buffer> decompress(Coding coding, std::string_view content, std::size_t l
     if (!charge.grow_to(content.size()))
         return fail(ErrorKind::overloaded, "no room for {} bytes", content.size());
     return Buffer(content);
+} catch (const std::bad_alloc&) {
+    return fail(ErrorKind::overloaded, "no memory to decompress {} bytes", content.size());
 }
 
 }  // namespace obs::net

@@ -140,14 +140,18 @@ std::optional<Response> Exchange::make_room(std::size_t bytes) {
     const std::size_t capacity =
         std::max(bytes, std::min(most, std::max(request_.body.capacity() * 2, first_growth)));
     if (!request_.charge.grow_to(capacity)) return refusal(503, "too much is being received");
-    request_.body.reserve(capacity);
+    try {
+        request_.body.reserve(capacity);
+    } catch (const std::bad_alloc&) {
+        return refusal(503, "no memory");
+    }
     return std::nullopt;
 }
 
 void Exchange::finish() {
     handed_over_ = true;
     request_.received = request_.body.size();
-    request_.context = std::move(terms_.context);
+    request_.context = terms_.context;  // and kept here: late() may look at it
     dispatch({.service = *wire_.around.service,
               .request = std::move(request_),
               .coding = coding_,

@@ -71,7 +71,7 @@ using Respond = std::function<void(Response)>;
 // The service wants a body of at most this many bytes, before and after decoding.
 struct Proceed {
     std::size_t body_limit;
-    std::shared_ptr<const void> context{};  // comes back with the request
+    std::shared_ptr<const void> context{};  // comes back with the request; kept until it is answered
     // When the service has not answered so long after the head came, the server answers `late()`; what the
     // service answers afterwards is dropped.
     std::optional<std::chrono::nanoseconds> answer_within{};

@@ -18,6 +18,9 @@ namespace {
 
 // More than this waits in nghttp2 until the socket has taken some of it.
 constexpr std::size_t enough_output = 256 << 10;
+// A client that is answered before its request ended should end it by itself. Some take a reset at once for
+// an error and lose the answer, so it comes late.
+constexpr std::chrono::seconds patience{1};
 // What RFC 9113 adds to each field when it counts a header list.
 constexpr std::size_t field_overhead = 32;
 
@@ -54,7 +57,8 @@ struct Stream {
     bool head_only = false;  // the method is HEAD
     Time began{};
     Response response{};
-    std::size_t sent = 0;  // of the response's body
+    std::size_t sent = 0;           // of the response's body
+    std::optional<Time> sent_at{};  // the whole response
 };
 
 class Http2 final : public Protocol {
@@ -247,17 +251,18 @@ private:
                 stream->exchange->receive({reinterpret_cast<const char*>(bytes), size});
             if (refused) connection.submit(*stream, std::move(*refused));
         }
-        nghttp2_session_consume(session, id, size);
+        // The window of what was refused stays shut; the connection's is for the others.
+        if (stream != nullptr && stream->receiving)
+            nghttp2_session_consume(session, id, size);
+        else
+            nghttp2_session_consume_connection(session, size);
         return 0;
     }
 
-    // An answer that ends before the request does tells the client to stop sending.
-    static int on_sent(nghttp2_session* session, const nghttp2_frame* frame, void*) {
+    static int on_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
         if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
         if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
-        const Stream* stream = stream_of(session, frame->hd.stream_id);
-        if (stream != nullptr && !stream->remote_closed)
-            nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
+        if (Stream* stream = stream_of(session, frame->hd.stream_id)) stream->sent_at = self(user).wire_.now;
         return 0;
     }
 
@@ -305,6 +310,8 @@ private:
     }
 
     void check_time(Stream& stream) {
+        if (stream.sent_at && wire_.now - *stream.sent_at > patience && !stream.remote_closed)
+            nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_NO_ERROR);
         if (stream.answered) return;
         if (!stream.exchange) {
             if (wire_.now - stream.began > wire_.around.limits->header)

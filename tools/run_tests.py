@@ -187,7 +187,6 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"unknown suite {', '.join(unknown)}; there are {', '.join(SUITES)}", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     times: list[tuple[str, Count, float]] = []
     built = True
     for name in names or DAILY:
@@ -214,4 +213,5 @@ def main(names: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main(sys.argv[1:]))

@@ -28,6 +28,13 @@ std::string_view AttributeLists::repaired(std::string_view raw) {
     return keep(utf8_prefix(clean, limits_.value_bytes));
 }
 
+std::string_view AttributeLists::kept_text(std::string_view temporary) {
+    const std::string_view final = text(temporary);
+    const bool in_arena =
+        final.data() < temporary.data() || final.data() > temporary.data() + temporary.size();
+    return in_arena ? final : keep(final);
+}
+
 RawValue AttributeLists::bytes(std::string_view raw) {
     const std::size_t limit = limits_.value_bytes / 4 * 3;
     if (raw.size() > limit) {

@@ -48,6 +48,8 @@ public:
             return raw;
         return repaired(raw);
     }
+    // The same of a text that will not stay where it is.
+    std::string_view kept_text(std::string_view temporary);
     RawValue bytes(std::string_view raw);
     // For lists and maps: write to json() what reset_json() made empty, then take it.
     ValueJson& reset_json() {

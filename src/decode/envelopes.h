@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include <fmt/format.h>
 
@@ -70,6 +71,8 @@ public:
 
 private:
     void flag_rows(std::size_t first_row, std::uint32_t flags) {
+        // The flags of metric points are OTLP's own.
+        if constexpr (std::is_same_v<Raw, RawMetrics>) return;
         if (flags == 0) return;
         for (std::size_t row = first_row; row < out_.batch.size(); ++row)
             out_.batch.flags.set(row, out_.batch.flags[row] | flags);

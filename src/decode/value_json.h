@@ -53,6 +53,7 @@ public:
     void boolean(bool value) { scalar(value ? "true" : "false"); }
     void bytes(std::string_view raw);
     void empty() { scalar("null"); }
+    void raw(std::string_view json) { scalar(json); }  // canonical JSON already
 
     std::string_view view() const { return out_; }
     std::uint32_t flags() const { return flags_; }  // RowFlag bits

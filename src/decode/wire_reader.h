@@ -53,6 +53,11 @@ public:
         return error_ == nullptr;
     }
     std::uint32_t tag() const { return tag_; }
+    // For packed numbers, which have no tags: something is left and nothing went wrong.
+    bool has_more() {
+        begin_ = at_;
+        return at_ < end_;
+    }
 
     std::uint64_t varint() {
         const auto first = static_cast<unsigned char>(*at_);

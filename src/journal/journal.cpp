@@ -148,10 +148,7 @@ public:
     const Recovery& recovery() const override { return recovery_; }
 
     Result<void> replay(Sequence from, const Deliver& deliver) override {
-        {
-            const std::lock_guard lock(mutex_);
-            from = std::max(from, confirmed_ + 1);
-        }
+        from = std::max(from, recovery_.oldest);
         for (Part part; (part = part_with(from)).first != 0;) {
             const Segment segment = OBS_TRY(open_segment(part.path));
             // Used again meanwhile: then all of it was confirmed, and so were the records the caller asks
@@ -266,6 +263,7 @@ private:
         // Records are never written behind what may be torn: the tail stays as it is, the next ones go to a
         // new file.
         if (!used_.empty()) OBS_TRY_VOID(open_next_segment(options_.segment_size));
+        if (!used_.empty()) recovery_.oldest = used_.front().first;
         recovery_.last = durable_ > confirmed_ ? durable_ : 0;
         recovery_.first = recovery_.last == 0 ? 0 : std::max(confirmed_ + 1, used_.front().first);
         return {};

@@ -32,7 +32,8 @@ public:
 
     // What was found at the start.
     struct Recovery {
-        Sequence first = 0, last = 0;  // records that can be replayed; 0 when there are none
+        Sequence oldest = 1;           // that can still be read, confirmed or not
+        Sequence first = 0, last = 0;  // not confirmed; 0 when there are none
         std::uint64_t torn_bytes = 0;  // of writes that were cut off and never acknowledged
     };
 
@@ -44,10 +45,10 @@ public:
 
     virtual const Recovery& recovery() const = 0;
 
-    // Hands over the durable records from `from` on that were not confirmed when this began, oldest first, up
-    // to the last one that is durable when it ends. An error of `deliver` ends it and is returned. The
-    // payload lives until `deliver` returns. One caller at a time, beside others that submit; what has not
-    // been delivered yet must not be confirmed meanwhile.
+    // Hands over the durable records from `from` on, oldest first, up to the last one that is durable when it
+    // ends. An error of `deliver` ends it and is returned. The payload lives until `deliver` returns. One
+    // caller at a time, beside others that submit; what has not been delivered yet must not be confirmed
+    // meanwhile.
     using Deliver = std::function<Result<void>(Sequence, RecordKind, std::string_view payload)>;
     virtual Result<void> replay(Sequence from, const Deliver& deliver) = 0;
 

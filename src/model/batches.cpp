@@ -26,6 +26,13 @@ std::size_t bytes(const Map& column) {
            bytes(column.keys_dictionary_.values()) + bytes(column.values_);
 }
 
+template <class Batch>
+std::size_t sum_of(const Batch& batch) {
+    std::size_t sum = 0;
+    batch.for_each_column([&](const ColumnInfo&, const auto& column) { sum += bytes(column); });
+    return sum;
+}
+
 }  // namespace
 
 std::size_t size_of(const AnyBatch& batch) {
@@ -36,14 +43,20 @@ TableId table_of(const AnyBatch& batch) {
     return std::visit([](const auto& rows) { return rows.table; }, batch);
 }
 
+std::size_t bytes_of(const SpanBatch& batch) {
+    return sum_of(batch);
+}
+std::size_t bytes_of(const LogBatch& batch) {
+    return sum_of(batch);
+}
+std::size_t bytes_of(const MetricBatch& batch) {
+    return sum_of(batch);
+}
+std::size_t bytes_of(const ScoreBatch& batch) {
+    return sum_of(batch);
+}
 std::size_t bytes_of(const AnyBatch& batch) {
-    std::size_t sum = 0;
-    std::visit(
-        [&](const auto& rows) {
-            rows.for_each_column([&](const ColumnInfo&, const auto& c) { sum += bytes(c); });
-        },
-        batch);
-    return sum;
+    return std::visit([](const auto& rows) { return sum_of(rows); }, batch);
 }
 
 }  // namespace obs

@@ -71,7 +71,11 @@ OBS_DECLARE_BATCH(ScoreBatch, TableId::scores, OBS_SCORE_COLUMNS)
 using AnyBatch = std::variant<SpanBatch, LogBatch, MetricBatch, ScoreBatch>;
 std::size_t size_of(const AnyBatch& batch);
 TableId table_of(const AnyBatch& batch);
-// Bytes held by the columns, for budgets.
+// Bytes held by the columns, for budgets. One for each table, so that none is copied into an AnyBatch for it.
+std::size_t bytes_of(const SpanBatch& batch);
+std::size_t bytes_of(const LogBatch& batch);
+std::size_t bytes_of(const MetricBatch& batch);
+std::size_t bytes_of(const ScoreBatch& batch);
 std::size_t bytes_of(const AnyBatch& batch);
 
 // Appends row `from_row` of `from` as the next row of `to`.

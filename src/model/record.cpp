@@ -180,34 +180,37 @@ Result<AnyBatch> take_batch(Reader& reader, std::size_t rows, std::size_t column
     return batch;
 }
 
-}  // namespace
-
-void append_record(std::string& out, const AnyBatch& batch) {
+template <class Batch>
+void append_batch(std::string& out, const Batch& batch) {
     put(out, record_version);
-    put(out, table_of(batch));
-    put(out, static_cast<std::uint32_t>(size_of(batch)));
+    put(out, batch.table);
+    put(out, static_cast<std::uint32_t>(batch.size()));
     const std::size_t count_at = out.size();
     put(out, std::uint16_t{0});
     std::uint16_t count = 0;
-    std::visit(
-        [&](const auto& rows) {
-            rows.for_each_column([&](const ColumnInfo& info, const auto& column) {
-                if (info.has(derived) || column.stored() == 0) return;
-                put(out, static_cast<std::uint8_t>(info.name.size()));
-                out += info.name;
-                put(out, info.type);
-                put(out, static_cast<std::uint8_t>(info.optional));
-                const std::size_t length_at = out.size();
-                put(out, std::uint32_t{0});
-                put_column(out, column);
-                const auto length =
-                    static_cast<std::uint32_t>(out.size() - length_at - sizeof(std::uint32_t));
-                std::memcpy(out.data() + length_at, &length, sizeof length);
-                ++count;
-            });
-        },
-        batch);
+    batch.for_each_column([&](const ColumnInfo& info, const auto& column) {
+        if (info.has(derived) || column.stored() == 0) return;
+        put(out, static_cast<std::uint8_t>(info.name.size()));
+        out += info.name;
+        put(out, info.type);
+        put(out, static_cast<std::uint8_t>(info.optional));
+        const std::size_t length_at = out.size();
+        put(out, std::uint32_t{0});
+        put_column(out, column);
+        const auto length = static_cast<std::uint32_t>(out.size() - length_at - sizeof(std::uint32_t));
+        std::memcpy(out.data() + length_at, &length, sizeof length);
+        ++count;
+    });
     std::memcpy(out.data() + count_at, &count, sizeof count);
+}
+
+}  // namespace
+
+void append_record(std::string& out, const SpanBatch& batch) {
+    append_batch(out, batch);
+}
+void append_record(std::string& out, const AnyBatch& batch) {
+    std::visit([&](const auto& rows) { append_batch(out, rows); }, batch);
 }
 
 Result<AnyBatch> read_record(std::string_view& bytes) {

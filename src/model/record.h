@@ -13,6 +13,7 @@ namespace obs {
 
 // Appends the batch. Columns flagged `derived` and columns that nobody touched are left out.
 void append_record(std::string& out, const AnyBatch& batch);
+void append_record(std::string& out, const SpanBatch& batch);
 
 // Reads one batch from the front of `bytes` and moves past it. Everything is checked: `corrupt` when the
 // bytes cannot have been written by append_record, or when a column has changed its type since.

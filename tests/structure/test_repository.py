@@ -134,11 +134,6 @@ def test_a_downloaded_package_has_its_licence_and_reason(name: str) -> None:
     assert name in DEPENDENCIES
 
 
-def test_every_step_of_the_set_up_is_called() -> None:
-    called = re.search(r"for step in (.*); do", _text("tools/setup"))
-    assert called and sorted(called[1].split()) == sorted(path.name for path in (ROOT / "tools" / "setup.d").iterdir())
-
-
 @pytest.mark.parametrize("name", ["LICENSE", "README.md", "CONTRIBUTING.md", "docs/architecture.md", ".ci/run"])
 def test_a_newcomer_finds(name: str) -> None:
     assert name in TRACKED

@@ -1,0 +1,13 @@
+# Writes every file of migrations/ as a C++ raw string: cmake -DDIRECTORY=… -DOUTPUT=… -P embed_migrations.cmake
+file(GLOB files ${DIRECTORY}/*.sql)
+list(SORT files)
+set(text "constexpr Migration all[] = {\n")
+foreach(file ${files})
+  file(READ ${file} sql)
+  get_filename_component(name ${file} NAME_WE)
+  string(REGEX MATCH "^[0-9]+" number ${name})
+  math(EXPR number "1${number} - 10000")
+  string(APPEND text "    {${number}, \"${name}\", R\"sql(${sql})sql\"},\n")
+endforeach()
+string(APPEND text "};\n")
+file(WRITE ${OUTPUT} "${text}")

@@ -1,0 +1,169 @@
+#include "store/clickhouse/embedded_transport.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+namespace obs {
+
+namespace {
+
+using Connection = std::unique_ptr<EngineConnection>;
+
+// Connections that wait for a question.
+class Pool {
+public:
+    explicit Pool(std::vector<Connection> connections) : free_(std::move(connections)) {}
+
+    // Gives its connection back when it goes.
+    class Lease {
+    public:
+        Lease(Pool& pool, Connection connection) : pool_(&pool), connection_(std::move(connection)) {}
+        Lease(Lease&& other) noexcept = default;
+        Lease& operator=(Lease&&) = delete;
+        ~Lease() {
+            if (connection_) pool_->put(std::move(connection_));
+        }
+        EngineConnection& operator*() const { return *connection_; }
+
+    private:
+        Pool* pool_;
+        Connection connection_;
+    };
+
+    Result<Lease> take(const Cancel& cancel) {
+        std::unique_lock lock(mutex_);
+        const auto ready = [&] { return !free_.empty(); };
+        const bool got = cancel.deadline == std::chrono::steady_clock::time_point::max()
+                             ? given_.wait(lock, cancel.stop, ready)
+                             : given_.wait_until(lock, cancel.stop, cancel.deadline, ready);
+        if (!got) return fail(ErrorKind::cancelled, "no connection to the store came free in time");
+        Connection connection = std::move(free_.back());
+        free_.pop_back();
+        return Lease(*this, std::move(connection));
+    }
+
+private:
+    void put(Connection connection) {
+        {
+            const std::lock_guard lock(mutex_);
+            free_.push_back(std::move(connection));
+        }
+        given_.notify_one();
+    }
+
+    std::mutex mutex_;
+    std::condition_variable_any given_;
+    std::vector<Connection> free_;
+};
+
+class EmbeddedTransport final : public Transport {
+public:
+    EmbeddedTransport(Connection writer, Connection admin, std::vector<Connection> readers)
+        : writer_(std::move(writer)), admin_(std::move(admin)), readers_(std::move(readers)) {}
+
+    Result<void> execute(const Statement& statement) override {
+        const std::lock_guard lock(writing_);
+        OBS_TRY(writer_->query(statement));
+        return {};
+    }
+
+    Result<void> insert(std::string_view target, std::string_view token, std::string_view native) override {
+        std::string sql = fmt::format("INSERT INTO {}", target);
+        if (!token.empty()) sql += fmt::format(" SETTINGS insert_deduplication_token = '{}'", token);
+        const std::lock_guard lock(writing_);
+        return writer_->insert(sql, native);
+    }
+
+    Result<std::string> ask(const Statement& statement, const Cancel& cancel) override {
+        const Pool::Lease reader = OBS_TRY(readers_.take(cancel));
+        const Watched watched(*this, statement, cancel);
+        if (cancel.due()) return fail(ErrorKind::cancelled, "the question was given up");
+        return (*reader).query(watched.statement);
+    }
+
+    Result<void> stream(const Statement& statement, const std::function<Result<bool>(std::string_view)>& sink,
+                        const Cancel& cancel) override {
+        const Pool::Lease reader = OBS_TRY(readers_.take(cancel));
+        const Watched watched(*this, statement, cancel);
+        if (cancel.due()) return fail(ErrorKind::cancelled, "the question was given up");
+        return (*reader).stream(watched.statement, sink);
+    }
+
+private:
+    // A statement that the engine ends at the deadline, or when the caller asks for it.
+    struct Watched {
+        Watched(EmbeddedTransport& transport, const Statement& asked, const Cancel& cancel)
+            : name(fmt::format("q{}", transport.next_name_.fetch_add(1))),
+              statement(asked),
+              on_stop(cancel.stop, Kill{transport, name}) {
+            statement.sql += fmt::format(" SETTINGS log_comment = '{}'", name);
+            if (cancel.deadline == std::chrono::steady_clock::time_point::max()) return;
+            const std::chrono::duration<double> left = cancel.deadline - std::chrono::steady_clock::now();
+            statement.sql += fmt::format(", max_execution_time = {:.3f}", std::max(left.count(), 0.001));
+        }
+        struct Kill {
+            EmbeddedTransport& transport;
+            std::string name;
+            void operator()() const { transport.kill(name); }
+        };
+
+        std::string name;
+        Statement statement;
+        std::stop_callback<Kill> on_stop;
+    };
+
+    // SYNC would wait for ever: an ended query stays listed until its connection runs another.
+    void kill(const std::string& name) {
+        const std::lock_guard lock(admin_mutex_);
+        static_cast<void>(
+            admin_->query({fmt::format("KILL QUERY WHERE Settings['log_comment'] = '{}' ASYNC", name)}));
+    }
+
+    std::mutex writing_;
+    Connection writer_;
+    std::mutex admin_mutex_;
+    Connection admin_;
+    Pool readers_;
+    std::atomic<std::uint64_t> next_name_ = 1;
+};
+
+Result<Connection> connect(Engine& engine, const EmbeddedOptions& options,
+                           std::vector<std::string> settings) {
+    Connection connection = OBS_TRY(engine.connect(settings));
+    OBS_TRY(connection->query({fmt::format("USE {}", options.database)}));
+    return connection;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Transport>> embedded_transport(std::shared_ptr<Engine> engine,
+                                                      EmbeddedOptions options) {
+    const Connection first = OBS_TRY(engine->connect({}));
+    OBS_TRY(first->query({fmt::format("CREATE DATABASE IF NOT EXISTS {} ENGINE = Atomic", options.database)}),
+            "cannot make database {}", options.database);
+
+    // Plans go wrong only when someone else's `readonly = 2` session changes its settings; ours never does.
+    // It is 2 and not 1 because each question sets its own deadline.
+    std::vector<std::string> reading = {
+        "readonly=2",
+        fmt::format("max_threads={}", options.threads_per_question),
+        "prefer_column_name_to_alias=1",
+        "low_cardinality_allow_in_native_format=0",
+    };
+    if (options.memory_per_question != 0)
+        reading.push_back(fmt::format("max_memory_usage={}", options.memory_per_question));
+    std::vector<Connection> readers;
+    for (int i = 0; i < options.readers; ++i) readers.push_back(OBS_TRY(connect(*engine, options, reading)));
+
+    // Inserts of 10,000 rows are one block; more threads would only share its columns out.
+    Connection writer = OBS_TRY(connect(*engine, options, {"max_threads=1", "max_insert_threads=1"}));
+    Connection admin = OBS_TRY(connect(*engine, options, {}));
+    return std::make_unique<EmbeddedTransport>(std::move(writer), std::move(admin), std::move(readers));
+}
+
+}  // namespace obs

@@ -1,0 +1,33 @@
+// How statements reach a ClickHouse: inside this process now, over HTTP to a server later. Everything above
+// is the same for both: the schema, the SQL and the bytes of an insert.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "store/span_store.h"
+#include "store/sql/statement.h"
+
+namespace obs {
+
+class Transport {
+public:
+    virtual ~Transport() = default;
+
+    // Statements that change something, one caller at a time together with `insert`.
+    virtual Result<void> execute(const Statement& statement) = 0;
+    // Blocks in Native format into `target`, a table with a list of columns if need be. The same `token`
+    // again changes nothing; an empty one is no token. All or nothing when the rows are of one partition.
+    virtual Result<void> insert(std::string_view target, std::string_view token, std::string_view native) = 0;
+
+    // A whole answer in Native format; any thread.
+    virtual Result<std::string> ask(const Statement& statement, const Cancel& cancel) = 0;
+    // An answer in pieces of whole blocks; `sink` returns false to stop. Any thread.
+    virtual Result<void> stream(const Statement& statement,
+                                const std::function<Result<bool>(std::string_view native)>& sink,
+                                const Cancel& cancel) = 0;
+};
+
+}  // namespace obs

@@ -1,0 +1,80 @@
+// The REST API as a service of net/: refuses early what it can, answers on workers so that no question holds
+// an I/O thread up.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+#include "catalog/tokens.h"
+#include "net/http.h"
+#include "net/workers.h"
+#include "query/live_data.h"
+#include "serve/browser_guard.h"
+#include "serve/measured_store.h"
+#include "serve/metrics.h"
+#include "serve/router.h"
+#include "serve/system_routes.h"
+#include "store/span_store.h"
+
+namespace obs::serve {
+
+// What the API is made of; all outlive the service.
+struct ApiParts {
+    SpanStore& store;
+    const query::LiveData& live;
+    const query::UnpricedModels& unpriced;
+    // Sources of /metrics of the rest of the program; the service adds its own.
+    Metrics& metrics;
+    // Tokens::verify, thread-safe.
+    std::function<std::expected<Principal, TokenRefusal>(std::string_view token, UnixNanos now)> verify;
+    NotReady not_ready;
+    Clock clock = system_now;
+};
+
+struct ApiOptions {
+    unsigned threads = 4;
+    std::size_t queue = 128;  // waiting requests; more are refused with 503
+    std::vector<std::string> cors_origins{};
+    std::size_t body_limit = 10 << 20;
+    std::chrono::milliseconds answer_within{30'000};
+};
+
+class ApiService : public net::Service {
+public:
+    ApiService(ApiParts parts, ApiOptions options);
+    // Answers what was begun.
+    ~ApiService() override;
+
+    std::variant<net::Proceed, net::Response> admit(const net::RequestHead& head) override;
+    void handle(net::Request request, net::Respond respond) override;
+    net::Response refusal(const net::RequestHead& head, int status, std::string_view reason) override;
+
+private:
+    struct Admitted;
+
+    // Who asks, or why not; nothing on routes that do not care.
+    ApiResult<std::unique_ptr<const Principal>> authorized(const net::RequestHead& head, const Route& route,
+                                                           UnixNanos now) const;
+    net::Response answered(const net::Request& request, const Admitted& admitted);
+    net::Response finished(net::Response response, const net::RequestHead& head, const Admitted& admitted,
+                           std::size_t received);
+    net::Response refused(const ApiError& error, const net::RequestHead& head, const Admitted& admitted);
+    net::Response preflight(const net::RequestHead& head, const Admitted& admitted);
+
+    ApiParts parts_;
+    ApiOptions options_;
+    MeasuredStore store_;
+    BrowserGuard guard_;
+    HttpMetrics http_;
+    Router router_;
+    net::Workers workers_;  // last: they use everything above
+};
+
+}  // namespace obs::serve

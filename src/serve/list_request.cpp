@@ -1,0 +1,534 @@
+#include "serve/list_request.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <simdjson.h>
+
+#include "base/hash.h"
+#include "query/condition.h"
+#include "query/cursor.h"
+#include "query/fields.h"
+#include "query/filter_grammar.h"
+#include "query/time_expression.h"
+#include "serve/query_string.h"
+
+namespace obs::serve {
+
+namespace {
+
+using query::NamedField;
+using query::Value;
+
+constexpr std::int64_t most_rows = 1000;
+constexpr std::size_t most_sorts = 3;
+constexpr TableId spans = TableId::spans;
+
+struct Sort {
+    std::string field;
+    bool descending;
+};
+
+// What both forms say, before its words are understood. Names are those that the client used, for refusals.
+struct Asked {
+    struct Text {
+        std::string name, text;
+    };
+    std::optional<Text> from, to, view, cursor, limit, include, project;
+    std::vector<Sort> sorts;
+    std::string sort_name = "sort";
+    std::optional<std::vector<std::string>> fields;
+    // The part of the question that a cursor must fit, as text: what is relative stays so.
+    std::string question;
+};
+
+// ---- the parts that both forms share ----
+
+ApiResult<std::size_t> limit_of(const std::optional<Asked::Text>& asked) {
+    if (!asked) return 50;
+    std::int64_t limit = 0;
+    const char* const end = asked->text.data() + asked->text.size();
+    const auto [stop, fault] = std::from_chars(asked->text.data(), end, limit);
+    if (fault != std::errc{} || stop != end)
+        return refuse(ErrorCode::invalid_field_format, asked->name, "limit is a whole number from 1 to {}",
+                      most_rows);
+    if (limit < 1 || limit > most_rows)
+        return refuse(ErrorCode::limit_exceeded, asked->name, "limit is {}; it may be from 1 to {}", limit,
+                      most_rows);
+    return static_cast<std::size_t>(limit);
+}
+
+ApiResult<std::optional<UnixNanos>> time_of(const std::optional<Asked::Text>& asked, UnixNanos now) {
+    if (!asked) return std::nullopt;
+    const auto at = query::parse_time(asked->text, now);
+    if (!at) return refuse(ErrorCode::invalid_field_format, asked->name, "{}", at.error().message);
+    return std::optional(*at);
+}
+
+ApiResult<Window> window_of(const Asked& asked, UnixNanos now) {
+    const Window window{OBS_ANSWER(time_of(asked.from, now)), OBS_ANSWER(time_of(asked.to, now))};
+    if (window.from && window.to && *window.from > *window.to)
+        return refuse(ErrorCode::invalid_date_range, asked.from->name, "from ({}) is after to ({})",
+                      rfc3339(*window.from), rfc3339(*window.to));
+    if (window.from && !window.to && *window.from > now + Nanos::days(1))
+        return refuse(ErrorCode::invalid_date_range, asked.from->name, "from ({}) lies in the future",
+                      rfc3339(*window.from));
+    return window;
+}
+
+ApiResult<query::View> view_of(const std::optional<Asked::Text>& asked) {
+    if (!asked) return query::View::calls;
+    const auto view = query::view_from(asked->text);
+    if (!view) return refuse(ErrorCode::invalid_field_value, asked->name, "a view is calls, roots or spans");
+    return *view;
+}
+
+ApiResult<std::vector<Order>> order_of(const Asked& asked) {
+    std::vector<Order> order;
+    if (asked.sorts.size() > most_sorts)
+        return refuse(ErrorCode::limit_exceeded, asked.sort_name, "rows can be sorted by {} fields",
+                      most_sorts);
+    for (const Sort& sort : asked.sorts) {
+        const auto field = query::find_field(spans, sort.field);
+        if (!field || !field->field->sortable)
+            return refuse(ErrorCode::invalid_field_value, asked.sort_name, "rows cannot be sorted by \"{}\"",
+                          std::string_view(sort.field).substr(0, 100));
+        order.push_back({field->ref(), sort.descending});
+    }
+    return order;
+}
+
+ApiResult<void> check_filter(const query::ListQuestion& question, query::Content content) {
+    const ColumnInfo* read = query::content_read_by(question.filter);
+    if (read != nullptr && content == query::Content::hidden)
+        return refuse(ErrorCode::resource_access_denied, read->api_name(),
+                      "to filter by prompt or answer text takes the permission read:content");
+    const std::string slow = query::slow_attribute_of(question.filter);
+    const Window window = query::narrowed(question.window, question.filter);
+    if (!slow.empty() && !window.from && !query::names_traces(question.filter))
+        return refuse(ErrorCode::invalid_request, slow,
+                      "only eq and in find attributes without a time window; add `from`");
+    return {};
+}
+
+std::uint64_t fingerprint_of(const Asked& asked, const Scope& scope) {
+    std::string text = scope.org();
+    for (const std::string& project : scope.projects()) text += '\n' + project;
+    return hash64(text + '\0' + asked.question);
+}
+
+// `filter` reads the form's own conditions, relative to the time it is given.
+template <class ReadFilter>
+ApiResult<ListRequest> understood(const Asked& asked, const Principal& principal, UnixNanos now,
+                                  ReadFilter&& filter) {
+    query::ListQuestion question(OBS_ANSWER(scope_of(principal, asked.project ? asked.project->text : "")));
+    question.now = now;
+    question.view = OBS_ANSWER(view_of(asked.view));
+    question.order = OBS_ANSWER(order_of(asked));
+    question.limit = OBS_ANSWER(limit_of(asked.limit));
+    question.fingerprint = fingerprint_of(asked, question.scope);
+    if (asked.cursor) {
+        question.cursor =
+            OBS_ANSWER(query::parse_cursor(asked.cursor->text, question.fingerprint, question.order));
+        question.now = question.cursor->now;
+    }
+    question.window = OBS_ANSWER(window_of(asked, question.now));
+    question.filter = OBS_ANSWER(filter(question.now));
+    if (asked.include) question.include = OBS_ANSWER(include_from(asked.include->text));
+    const query::Content content = content_for(principal);
+    if (auto checked = check_filter(question, content); !checked) return std::unexpected(checked.error());
+    Selection selection =
+        asked.fields ? Selection::named(spans, *asked.fields, content) : Selection::all(spans, content);
+    question.columns = selection.columns();
+    // Also what cursors are made of, and what says where evaluations of a trace belong.
+    const auto need = [&](const ColumnInfo* column) {
+        if (std::ranges::count(question.columns, column) == 0) question.columns.push_back(column);
+    };
+    need(find_column(spans, "is_root"));
+    for (const Order& by : question.order) need(by.field.column);
+    return ListRequest{std::move(question), std::move(selection)};
+}
+
+// ---- the list ----
+
+struct ParameterName {
+    std::string_view spelled, name;
+};
+constexpr ParameterName parameter_names[] = {
+    {"from", "from"},
+    {"start_time", "from"},
+    {"to", "to"},
+    {"end_time", "to"},
+    {"trace_id", "trace_id"},
+    {"session_id", "session_id"},
+    {"user_id", "user_id"},
+    {"project_id", "project_id"},
+    {"provider", "provider"},
+    {"providers", "provider"},
+    {"model", "model"},
+    {"models", "model"},
+    {"environment", "environment"},
+    {"environments", "environment"},
+    {"service_name", "service_name"},
+    {"span_name", "span_name"},
+    {"operation_type", "operation_type"},
+    {"operation", "operation_type"},
+    {"min_duration", "min_duration"},
+    {"min_duration_ms", "min_duration"},
+    {"max_duration", "max_duration"},
+    {"max_duration_ms", "max_duration"},
+    {"min_cost", "min_cost"},
+    {"max_cost", "max_cost"},
+    {"min_tokens", "min_tokens"},
+    {"max_tokens", "max_tokens"},
+    {"status", "status"},
+    {"status_code", "status"},
+    {"tags", "tags"},
+    {"search", "search"},
+    {"cursor", "cursor"},
+    {"limit", "limit"},
+    {"offset", "offset"},
+    {"sort_by", "sort_by"},
+    {"sort_order", "sort_order"},
+    {"fields", "fields"},
+    {"include", "include"},
+    {"view", "view"},
+};
+
+// Lists: given twice, they are joined.
+constexpr std::string_view list_parameters[] = {"provider", "model",  "environment",
+                                                "tags",     "fields", "include"};
+// They say how much is shown, not which rows: a cursor may be used with others.
+constexpr std::string_view shape_parameters[] = {"cursor", "limit", "fields", "include"};
+
+bool among(std::span<const std::string_view> names, std::string_view name) {
+    return std::ranges::find(names, name) != names.end();
+}
+
+// By name; empty values count as not given.
+using Parameters = std::map<std::string_view, Asked::Text>;
+
+ApiResult<Parameters> parameters_of(std::string_view query) {
+    Parameters parameters;
+    for (auto& [spelled, value] : parse_query(query)) {
+        const auto* known = std::ranges::find(parameter_names, spelled, &ParameterName::spelled);
+        if (known == std::end(parameter_names) || value.empty()) continue;
+        const auto [at, fresh] = parameters.try_emplace(known->name, Asked::Text{spelled, value});
+        if (fresh) continue;
+        if (!among(list_parameters, known->name))
+            return refuse(ErrorCode::invalid_request, spelled, "{} is given twice", known->name);
+        at->second.text += ',' + value;
+    }
+    return parameters;
+}
+
+ApiResult<Filter> named(const Asked::Text& parameter, Result<Filter> filter) {
+    if (filter) return std::move(*filter);
+    return refuse(ErrorCode::invalid_field_value, parameter.name, "{}: {}", parameter.name,
+                  filter.error().message);
+}
+
+ApiResult<Filter> equal_to(const Asked::Text& parameter, std::string_view field,
+                           std::vector<std::string> texts, UnixNanos now) {
+    std::vector<Value> values;
+    for (std::string& text : texts) values.emplace_back(std::move(text));
+    const Operator op = values.size() == 1 ? Operator::eq : Operator::in;
+    return named(parameter, query::where(spans, *query::find_field(spans, field), op, values, now));
+}
+
+ApiResult<Filter> bound(const Asked::Text& parameter, std::string_view field, Operator op, UnixNanos now) {
+    double number = 0;
+    const char* const end = parameter.text.data() + parameter.text.size();
+    const auto [stop, fault] = std::from_chars(parameter.text.data(), end, number);
+    if (fault != std::errc{} || stop != end || !(number >= 0) || number > 1e18)
+        return refuse(ErrorCode::invalid_field_format, parameter.name, "{} is a number of 0 or more",
+                      parameter.name);
+    return named(parameter,
+                 query::where(spans, *query::find_field(spans, field), op, std::vector<Value>{number}, now));
+}
+
+ApiResult<Filter> tagged(const Asked::Text& parameter, UnixNanos now) {
+    Filter all;
+    for (std::string& tag : split_list(parameter.text))
+        all.also(OBS_ANSWER(
+            named(parameter, query::where(spans, *query::find_field(spans, "tags"), Operator::contains,
+                                          std::vector<Value>{std::move(tag)}, now))));
+    return all;
+}
+
+ApiResult<Filter> condition_of(std::string_view name, const Asked::Text& parameter, UnixNanos now) {
+    if (name == "provider" || name == "model" || name == "environment" || name == "status") {
+        auto values = split_list(parameter.text);
+        if (values.empty()) values.emplace_back(parameter.text);
+        return equal_to(parameter, name, std::move(values), now);
+    }
+    if (name == "min_duration") return bound(parameter, "duration_ms", Operator::gte, now);
+    if (name == "max_duration") return bound(parameter, "duration_ms", Operator::lte, now);
+    if (name == "min_cost") return bound(parameter, "total_cost_usd", Operator::gte, now);
+    if (name == "max_cost") return bound(parameter, "total_cost_usd", Operator::lte, now);
+    if (name == "min_tokens") return bound(parameter, "total_tokens", Operator::gte, now);
+    if (name == "max_tokens") return bound(parameter, "total_tokens", Operator::lte, now);
+    if (name == "tags") return tagged(parameter, now);
+    if (name == "search") return named(parameter, query::where_found(spans, parameter.text));
+    return equal_to(parameter, name, {parameter.text}, now);
+}
+
+constexpr std::string_view filter_parameters[] = {
+    "trace_id",     "session_id", "user_id",        "provider",     "model",        "environment",
+    "service_name", "span_name",  "operation_type", "min_duration", "max_duration", "min_cost",
+    "max_cost",     "min_tokens", "max_tokens",     "status",       "tags",         "search"};
+
+ApiResult<Filter> filter_of(const Parameters& parameters, UnixNanos now) {
+    Filter all;
+    for (const std::string_view name : filter_parameters)
+        if (const auto found = parameters.find(name); found != parameters.end())
+            all.also(OBS_ANSWER(condition_of(name, found->second, now)));
+    return all;
+}
+
+ApiResult<Sort> sort_of(const Parameters& parameters) {
+    Sort sort{"ts", true};
+    if (const auto by = parameters.find("sort_by"); by != parameters.end()) sort.field = by->second.text;
+    const auto order = parameters.find("sort_order");
+    if (order == parameters.end() || order->second.text == "desc") return sort;
+    if (order->second.text != "asc")
+        return refuse(ErrorCode::invalid_field_value, order->second.name, "sort_order is asc or desc");
+    sort.descending = false;
+    return sort;
+}
+
+std::optional<Asked::Text> found(const Parameters& parameters, std::string_view name) {
+    const auto at = parameters.find(name);
+    return at == parameters.end() ? std::nullopt : std::optional(at->second);
+}
+
+// ---- the search ----
+
+using simdjson::dom::element;
+
+class SearchBody {
+public:
+    explicit SearchBody(const element& root) : root_(root) {}
+
+    ApiResult<Asked> asked() {
+        if (has("filters") && has("filter")) return twice("filter", "filters");
+        Asked asked;
+        asked.from = OBS_ANSWER(text_or_number("from", "start_time"));
+        asked.to = OBS_ANSWER(text_or_number("to", "end_time"));
+        asked.view = OBS_ANSWER(text_at("view"));
+        asked.project = OBS_ANSWER(text_at("project_id"));
+        asked.include = OBS_ANSWER(list_at("include"));
+        OBS_ANSWER(read_page(asked));
+        OBS_ANSWER(read_sorts(asked));
+        if (auto fields = OBS_ANSWER(list_at("fields"))) asked.fields = split_list(fields->text);
+        asked.question = fingerprint_text(asked);
+        return asked;
+    }
+
+    ApiResult<Filter> filter(UnixNanos now) const {
+        for (const std::string_view key : {"filters", "filter"}) {
+            element json;
+            if (root_[key].get(json) != simdjson::SUCCESS || json.is_null()) continue;
+            return OBS_ANSWER(query::parse_filter(spans, json, now));
+        }
+        return Filter{};
+    }
+
+private:
+    struct Done {};
+
+    // A member that is there and not null.
+    static std::optional<element> member(const element& of, std::string_view key) {
+        element json;
+        if (of[key].get(json) != simdjson::SUCCESS || json.is_null()) return std::nullopt;
+        return json;
+    }
+    bool has(std::string_view key) const { return member(root_, key).has_value(); }
+
+    static std::unexpected<ApiError> twice(std::string_view a, std::string_view b) {
+        return refuse(ErrorCode::invalid_request, std::string(a), "give either {} or {}, not both", a, b);
+    }
+    static std::unexpected<ApiError> wrong_type(std::string_view key, std::string_view type) {
+        return refuse(ErrorCode::invalid_field_format, std::string(key), "{} is {}", key, type);
+    }
+
+    ApiResult<std::optional<Asked::Text>> text_at(std::string_view key) const {
+        const auto json = member(root_, key);
+        if (!json) return std::nullopt;
+        std::string_view text;
+        if (json->get(text) != simdjson::SUCCESS) return wrong_type(key, "text");
+        return Asked::Text{std::string(key), std::string(text)};
+    }
+
+    ApiResult<std::optional<Asked::Text>> text_or_number(std::string_view key, std::string_view alias) const {
+        if (has(key) && has(alias)) return twice(key, alias);
+        const std::string_view used = has(alias) ? alias : key;
+        const auto json = member(root_, used);
+        if (json && json->is_number()) return Asked::Text{std::string(used), simdjson::minify(*json)};
+        return text_at(used);
+    }
+
+    // A list of texts, or one text with commas.
+    ApiResult<std::optional<Asked::Text>> list_at(std::string_view key) const {
+        const auto json = member(root_, key);
+        simdjson::dom::array items;
+        if (!json || json->get(items) != simdjson::SUCCESS) return text_at(key);
+        Asked::Text list{std::string(key), {}};
+        for (const element& item : items) {
+            std::string_view text;
+            if (item.get(text) != simdjson::SUCCESS) return wrong_type(key, "a list of texts");
+            list.text += std::string(text) + ',';
+        }
+        return list;
+    }
+
+    ApiResult<Done> read_page(Asked& asked) const {
+        const auto page = member(root_, "pagination");
+        if (page && !page->is_object()) return wrong_type("pagination", "an object {limit, cursor}");
+        for (const std::string_view key : {"limit", "cursor"}) {
+            const auto nested = page ? member(*page, key) : std::nullopt, plain = member(root_, key);
+            if (nested && plain) return twice(key, fmt::format("pagination.{}", key));
+            const auto& json = nested ? nested : plain;
+            if (!json) continue;
+            std::string_view text;
+            const bool is_text = json->get(text) == simdjson::SUCCESS;
+            if (key == "cursor" && !is_text) return wrong_type("cursor", "text");
+            if (key == "limit" && !json->is_int64()) return wrong_type("limit", "a whole number");
+            auto& slot = key == "cursor" ? asked.cursor : asked.limit;
+            slot = Asked::Text{std::string(key), is_text ? std::string(text) : simdjson::minify(*json)};
+        }
+        return Done{};
+    }
+
+    ApiResult<Done> read_sorts(Asked& asked) const {
+        if (has("sort") && has("sort_by")) return twice("sort", "sort_by");
+        if (has("sort")) return read_sort_list(asked);
+        const auto by = OBS_ANSWER(text_at("sort_by"));
+        if (!by) return Done{};
+        bool descending = false;
+        if (const auto json = member(root_, "sort_desc"); json && json->get(descending) != simdjson::SUCCESS)
+            return wrong_type("sort_desc", "true or false");
+        asked.sort_name = "sort_by";
+        asked.sorts.push_back({by->text, descending});
+        return Done{};
+    }
+
+    ApiResult<Done> read_sort_list(Asked& asked) const {
+        simdjson::dom::array list;
+        if (member(root_, "sort")->get(list) != simdjson::SUCCESS)
+            return wrong_type("sort", "a list of {field, direction}");
+        for (const element& item : list) {
+            std::string_view field, direction = "asc";
+            if (!item.is_object() || item["field"].get(field) != simdjson::SUCCESS)
+                return wrong_type("sort", "a list of {field, direction}");
+            if (const auto json = member(item, "direction");
+                json && json->get(direction) != simdjson::SUCCESS)
+                return wrong_type("sort", "a list whose directions are asc or desc");
+            if (direction != "asc" && direction != "desc")
+                return refuse(ErrorCode::invalid_field_value, "sort", "a direction is asc or desc");
+            asked.sorts.push_back({std::string(field), direction == "desc"});
+        }
+        return Done{};
+    }
+
+    std::string fingerprint_text(const Asked& asked) const {
+        std::string text = "search";
+        const auto part = [&](const std::optional<Asked::Text>& given) {
+            text += '\n' + (given ? given->text : std::string());
+        };
+        part(asked.from);
+        part(asked.to);
+        part(asked.view);
+        for (const Sort& sort : asked.sorts) text += '\n' + sort.field + (sort.descending ? " desc" : " asc");
+        for (const std::string_view key : {"filters", "filter"})
+            if (const auto json = member(root_, key)) text += '\n' + std::string(simdjson::minify(*json));
+        return text;
+    }
+
+    element root_;
+};
+
+// The rows' own order needs no cursor value of its own.
+void forget_default_order(Asked& asked) {
+    if (asked.sorts.size() != 1 || !asked.sorts.front().descending) return;
+    if (asked.sorts.front().field == "ts" || asked.sorts.front().field == "timestamp") asked.sorts.clear();
+}
+
+}  // namespace
+
+ApiResult<Scope> scope_of(const Principal& principal, std::string_view project) {
+    const bool all = principal.sees_all_projects();
+    if (!all && principal.projects.empty())
+        return refuse(ErrorCode::project_required, "", "the token names no project");
+    if (project.empty()) return Scope(principal.org, all ? std::vector<std::string>{} : principal.projects);
+    if (!all && std::ranges::count(principal.projects, project) == 0)
+        return refuse(ErrorCode::project_access_denied, "project_id",
+                      "the token does not include this project");
+    return Scope(principal.org, {std::string(project)});
+}
+
+query::Content content_for(const Principal& principal) {
+    return principal.may("read:content") ? query::Content::shown : query::Content::hidden;
+}
+
+ApiResult<query::Include> include_from(std::string_view list) {
+    query::Include include;
+    for (const std::string& word : split_list(list)) {
+        if (word == "children")
+            include.children = true;
+        else if (word == "evaluations")
+            include.evaluations = true;
+        else if (word == "feedback")
+            include.feedback = true;
+        else
+            return refuse(ErrorCode::invalid_field_value, "include",
+                          "include knows children, evaluations and feedback, not \"{}\"",
+                          std::string_view(word).substr(0, 100));
+    }
+    return include;
+}
+
+ApiResult<ListRequest> list_request(std::string_view query, const Principal& principal, UnixNanos now) {
+    const Parameters parameters = OBS_ANSWER(parameters_of(query));
+    if (const auto offset = found(parameters, "offset"); offset && offset->text != "0")
+        return refuse(ErrorCode::invalid_request, "offset", "pages are walked by cursor, not by offset");
+    Asked asked{.from = found(parameters, "from"),
+                .to = found(parameters, "to"),
+                .view = found(parameters, "view"),
+                .cursor = found(parameters, "cursor"),
+                .limit = found(parameters, "limit"),
+                .include = found(parameters, "include"),
+                .project = found(parameters, "project_id"),
+                .sorts = {OBS_ANSWER(sort_of(parameters))},
+                .sort_name = "sort_by",
+                .fields = {},
+                .question = "list"};
+    if (const auto fields = found(parameters, "fields")) asked.fields = split_list(fields->text);
+    for (const auto& [name, parameter] : parameters)
+        if (!among(shape_parameters, name)) asked.question += fmt::format("\n{}={}", name, parameter.text);
+    forget_default_order(asked);
+    return understood(asked, principal, now, [&](UnixNanos then) { return filter_of(parameters, then); });
+}
+
+ApiResult<ListRequest> search_request(std::string_view body, const Principal& principal, UnixNanos now) {
+    simdjson::dom::parser parser;
+    // Deeper than filters may be, so that those are refused by name.
+    constexpr std::size_t depth = 256;
+    element root;
+    simdjson::error_code fault = parser.allocate(std::max<std::size_t>(body.size(), 64), depth);
+    if (fault == simdjson::SUCCESS) fault = parser.parse(body.data(), body.size()).get(root);
+    if (fault != simdjson::SUCCESS)
+        return refuse(ErrorCode::invalid_request, "", "the body is no JSON: {}",
+                      simdjson::error_message(fault));
+    if (!root.is_object()) return refuse(ErrorCode::invalid_request, "", "the body is a JSON object");
+    SearchBody search(root);
+    Asked asked = OBS_ANSWER(search.asked());
+    forget_default_order(asked);
+    return understood(asked, principal, now, [&](UnixNanos then) { return search.filter(then); });
+}
+
+}  // namespace obs::serve

@@ -1,0 +1,111 @@
+#include "serve/system_routes.h"
+
+#include <utility>
+
+#include "base/json_writer.h"
+#include "base/log.h"
+#include "query/fields.h"
+#include "serve/list_request.h"
+#include "serve/query_string.h"
+
+namespace obs::serve {
+
+namespace {
+
+using query::Field;
+
+Reply probe(int status, std::string_view word, UnixNanos now) {
+    Reply reply{.status = status};
+    JsonWriter json(reply.body);
+    json.begin_object().field("status", word).field("timestamp", rfc3339(now)).end_object();
+    return reply;
+}
+
+// Probes carry no token, so they say that something is wrong and not what; the log does.
+ApiResult<Reply> answer_health(SpanStore& store, const Call& call) {
+    const StoreHealth health = store.health();
+    if (!health.ok) log::warning("api: the store is not healthy: {}", health.reason);
+    Reply reply{.status = health.ok ? 200 : 503};
+    JsonWriter json(reply.body);
+    json.begin_object().field("status", health.ok ? "healthy" : "degraded");
+    json.field("database", health.ok ? "healthy" : "unhealthy").field("redis", "not_configured");
+    json.field("timestamp", rfc3339(call.now)).end_object();
+    return reply;
+}
+
+ApiResult<Reply> answer_ready(SpanStore& store, const NotReady& not_ready, const Call& call) {
+    if (not_ready()) return probe(503, "not_ready", call.now);
+    return store.health().ok ? probe(200, "ready", call.now) : probe(503, "degraded", call.now);
+}
+
+void write_field(JsonWriter& json, const Field& field) {
+    json.begin_object().field("name", field.name).field("type", field.type());
+    if (!field.unit().empty()) json.field("unit", field.unit());
+    json.field("meaning", field.meaning);
+    json.field("filterable", field.filterable).field("sortable", field.sortable);
+    json.field("groupable", field.groupable).field("content", field.is_content());
+    json.key("aliases").begin_array();
+    for (const std::string_view alias : field.aliases) json.value(alias);
+    json.end_array().key("operators").begin_array();
+    for (const std::string_view name : query::operators_of(field)) json.value(name);
+    json.end_array().end_object();
+}
+
+ApiResult<Reply> answer_fields(const Call& call) {
+    TableId wanted = TableId::spans;
+    for (const auto& [name, value] : parse_query(call.request.head.query)) {
+        if (name != "table") continue;
+        const auto* known = std::ranges::find(all_tables, std::string_view(value), table_name);
+        if (known == std::end(all_tables))
+            return refuse(ErrorCode::invalid_field_value, "table",
+                          "a table is spans, logs, metric_points or scores");
+        wanted = *known;
+    }
+    Reply reply;
+    JsonWriter json(reply.body);
+    json.begin_object().field("table", table_name(wanted)).key("fields").begin_array();
+    for (const Field& field : query::fields_of(wanted)) write_field(json, field);
+    json.end_array().end_object();
+    return reply;
+}
+
+ApiResult<Reply> answer_unpriced(const query::UnpricedModels& unpriced, const Call& call) {
+    Reply reply;
+    JsonWriter json(reply.body);
+    json.begin_object().key("models").begin_array();
+    for (const query::UnpricedModel& model : unpriced.unpriced(OBS_ANSWER(scope_of(*call.principal, "")))) {
+        json.begin_object().field("project_id", model.project);
+        json.field("provider", model.provider).field("model", model.model).field("span_count", model.spans);
+        json.field("first_seen", rfc3339(model.first_seen)).field("last_seen", rfc3339(model.last_seen));
+        json.end_object();
+    }
+    json.end_array().end_object();
+    return reply;
+}
+
+}  // namespace
+
+std::vector<Route> system_routes(SpanStore& store, const query::UnpricedModels& unpriced,
+                                 const Metrics& metrics, NotReady not_ready) {
+    const Handler health = [&store](const Call& call) { return answer_health(store, call); };
+    const Handler ready = [&store, not_ready = std::move(not_ready)](const Call& call) {
+        return answer_ready(store, not_ready, call);
+    };
+    const Handler alive = [](const Call& call) -> ApiResult<Reply> { return probe(200, "alive", call.now); };
+    std::vector<Route> routes;
+    routes.push_back({"GET", "/health", Access::open, "", health});
+    routes.push_back({"GET", "/ready", Access::open, "", ready});
+    routes.push_back({"GET", "/health/ready", Access::open, "", ready});
+    routes.push_back({"GET", "/alive", Access::open, "", alive});
+    routes.push_back({"GET", "/health/live", Access::open, "", alive});
+    routes.push_back({"GET", "/metrics", Access::open_on_loopback, "read:metrics",
+                      [&metrics](const Call&) -> ApiResult<Reply> {
+                          return Reply{.body = metrics.scrape(), .content_type = "text/plain; version=0.0.4"};
+                      }});
+    routes.push_back({"GET", "/api/v1/fields", Access::token, "read:traces", answer_fields});
+    routes.push_back({"GET", "/api/v1/models/unpriced", Access::token, "read:costs",
+                      [&unpriced](const Call& call) { return answer_unpriced(unpriced, call); }});
+    return routes;
+}
+
+}  // namespace obs::serve

@@ -1,0 +1,178 @@
+#include "ingest/ingest.h"
+
+#include <memory>
+
+#include "base/log.h"
+
+namespace obs {
+
+namespace {
+// Names of models come from outside: this many are listed one by one, the others only counted.
+constexpr std::size_t most_unpriced = 10'000;
+}  // namespace
+
+Ingest::Ingest(Options options, const Enricher& enricher, Journal& journal, StoreWriter& writer,
+               Resends& resends, ByteBudget& budget)
+    : options_(std::move(options)),
+      enricher_(enricher),
+      journal_(journal),
+      writer_(writer),
+      resends_(resends),
+      budget_(budget) {}
+
+void Ingest::accept(IntakeRequest request, Done done) {
+    const UnixNanos now = options_.clock();
+    auto understood = understand(request, now);
+    if (!understood) {
+        ++counters_.unreadable;
+        done(std::unexpected(std::move(understood).error()));
+        return;
+    }
+    counters_.rejected += static_cast<std::uint64_t>(understood->accepted.rejected);
+    Payload& payload = understood->payload;
+    if (payload.rows() == 0 && payload.running.empty() && payload.content.empty()) {
+        done(std::move(understood->accepted));
+        return;
+    }
+    payload.tenant = request.tenant;
+    payload.request =
+        fingerprint(fmt::format("{}/{}", request.tenant.org, request.tenant.project), request.body.view());
+    switch (resends_.begin(payload.request, now, done)) {
+        case Resends::Seen::never: keep(std::move(*understood), std::move(done)); break;
+        case Resends::Seen::in_flight: ++counters_.repeated_requests; break;
+        case Resends::Seen::durable:
+            ++counters_.repeated_requests;
+            done(std::move(understood->accepted));
+            break;
+    }
+}
+
+DecodeLimits Ingest::limits_for(Nanos keep) const {
+    DecodeLimits limits = options_.limits;
+    limits.oldest = keep;
+    return limits;
+}
+
+Result<Ingest::Understood> Ingest::understand(const IntakeRequest& request, UnixNanos now) {
+    switch (request.signal) {
+        case Signal::traces: return understand_traces(request, now);
+        case Signal::logs: return understand_logs(request, now);
+        case Signal::metrics: return understand_metrics(request, now);
+    }
+    return fail(ErrorKind::internal, "unknown signal");
+}
+
+Result<Ingest::Understood> Ingest::understand_traces(const IntakeRequest& request, UnixNanos now) {
+    auto decoded =
+        OBS_TRY(decode_traces(request.encoding, request.body.view(), limits_for(options_.keep_spans), now));
+    EnrichedSpans enriched = enricher_.spans(std::move(decoded.rows), request.tenant);
+    counters_.spans += enriched.spans.size();
+    counters_.scores += enriched.scores.size();
+    counters_.cost_disagreements += enriched.cost_disagreements;
+    counters_.sampled_out += enriched.sampled_out;
+    if (!enriched.unknown.models.empty()) note_unpriced(request.tenant, enriched.unknown, now);
+    Understood understood{{}, {decoded.rejected, std::move(decoded.message)}};
+    understood.payload.spans = std::move(enriched.spans);
+    understood.payload.running = std::move(enriched.pending);
+    if (!enriched.scores.empty()) understood.payload.others.emplace_back(std::move(enriched.scores));
+    return understood;
+}
+
+Result<Ingest::Understood> Ingest::understand_logs(const IntakeRequest& request, UnixNanos now) {
+    auto decoded =
+        OBS_TRY(decode_logs(request.encoding, request.body.view(), limits_for(options_.keep_logs), now));
+    EnrichedLogs enriched = enricher_.logs(std::move(decoded.rows), request.tenant);
+    counters_.logs += enriched.logs.size();
+    counters_.scores += enriched.scores.size();
+    Understood understood{{}, {decoded.rejected, std::move(decoded.message)}};
+    understood.payload.content = std::move(enriched.content);
+    if (!enriched.logs.empty()) understood.payload.others.emplace_back(std::move(enriched.logs));
+    if (!enriched.scores.empty()) understood.payload.others.emplace_back(std::move(enriched.scores));
+    return understood;
+}
+
+Result<Ingest::Understood> Ingest::understand_metrics(const IntakeRequest& request, UnixNanos now) {
+    auto decoded = OBS_TRY(
+        decode_metrics(request.encoding, request.body.view(), limits_for(options_.keep_metrics), now));
+    MetricBatch points = enricher_.metrics(std::move(decoded.rows), request.tenant);
+    counters_.metric_points += points.size();
+    Understood understood{{}, {decoded.rejected, std::move(decoded.message)}};
+    if (!points.empty()) understood.payload.others.emplace_back(std::move(points));
+    return understood;
+}
+
+void Ingest::keep(Understood understood, Done done) {
+    const Fingerprint request = understood.payload.request;
+    const auto answer = [this, request](const Done& first, Result<Accepted> result) {
+        if (!result) ++counters_.refused_requests;
+        for (const Done& waiting : resends_.finish(request, result.has_value())) waiting(result);
+        first(std::move(result));
+    };
+    auto token = budget_.acquire(understood.payload.bytes(), ByteBudget::Use::queue);
+    if (!token) {
+        answer(done, fail(ErrorKind::overloaded, "there is no room for more data now"));
+        return;
+    }
+    thread_local std::string record;
+    record.clear();
+    append_payload(record, understood.payload);
+    // One allocation that travels with the request; std::function wants it copyable.
+    struct Kept {
+        Understood understood;
+        Done done;
+        ByteBudget::Token token;
+    };
+    auto kept = std::make_shared<Kept>(std::move(understood), std::move(done), std::move(*token));
+    journal_.submit(RecordKind::rows, record, [this, answer, kept](Result<Sequence> sequence) {
+        if (!sequence) {
+            answer(kept->done, std::unexpected(std::move(sequence).error()));
+            return;
+        }
+        writer_.push(*sequence, std::move(kept->understood.payload), std::move(kept->token));
+        answer(kept->done, std::move(kept->understood.accepted));
+    });
+    // A huge request must not keep its memory for the life of the thread.
+    if (record.capacity() > (std::size_t{8} << 20)) std::string().swap(record);
+}
+
+void Ingest::note_unpriced(const Tenant& tenant, const UnknownModels& unknown, UnixNanos now) {
+    const std::lock_guard lock(unpriced_mutex_);
+    for (const UnknownModels::Model& model : unknown.models) {
+        counters_.unpriced_spans += model.spans;
+        std::string name =
+            fmt::format("{}\n{}\n{}\n{}", tenant.org, tenant.project, model.provider, model.model);
+        auto at = unpriced_.find(name);
+        if (at == unpriced_.end()) {
+            if (unpriced_.size() >= most_unpriced) continue;
+            at = unpriced_
+                     .emplace(std::move(name), UnpricedUse{tenant.org, tenant.project, model.provider,
+                                                           model.model, 0, now, now})
+                     .first;
+        }
+        at->second.spans += model.spans;
+        at->second.last_seen = now;
+    }
+}
+
+Ingest::Stats Ingest::stats() const {
+    return {.spans = counters_.spans,
+            .logs = counters_.logs,
+            .metric_points = counters_.metric_points,
+            .scores = counters_.scores,
+            .rejected = counters_.rejected,
+            .unreadable = counters_.unreadable,
+            .repeated_requests = counters_.repeated_requests,
+            .refused_requests = counters_.refused_requests,
+            .unpriced_spans = counters_.unpriced_spans,
+            .cost_disagreements = counters_.cost_disagreements,
+            .sampled_out = counters_.sampled_out};
+}
+
+std::vector<UnpricedUse> Ingest::unpriced() const {
+    const std::lock_guard lock(unpriced_mutex_);
+    std::vector<UnpricedUse> found;
+    for (const auto& [name, use] : unpriced_) found.push_back(use);
+    return found;
+}
+
+}  // namespace obs

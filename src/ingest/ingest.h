@@ -1,0 +1,86 @@
+// The way of a request from its bytes to "kept": decode, enrich, journal, then answer; the store follows
+// behind. The only place that knows this order.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/byte_budget.h"
+#include "base/time.h"
+#include "decode/decode.h"
+#include "enrich/enrich.h"
+#include "ingest/payload.h"
+#include "ingest/resends.h"
+#include "ingest/store_writer.h"
+#include "journal/journal.h"
+#include "model/intake.h"
+
+namespace obs {
+
+// A model that used tokens and has no price, since the start.
+struct UnpricedUse {
+    std::string org, project, provider, model;
+    std::uint64_t spans = 0;
+    UnixNanos first_seen, last_seen;
+};
+
+class Ingest final : public Intake {
+public:
+    struct Options {
+        DecodeLimits limits{};
+        // Items that began earlier are refused: their table would erase them at once. By signal.
+        Nanos keep_spans = Nanos::days(90), keep_logs = Nanos::days(30), keep_metrics = Nanos::days(90);
+        Clock clock = system_now;
+    };
+    // Everything outlives this object.
+    Ingest(Options options, const Enricher& enricher, Journal& journal, StoreWriter& writer, Resends& resends,
+           ByteBudget& budget);
+
+    void accept(IntakeRequest request, Done done) override;
+
+    struct Stats {
+        std::uint64_t spans = 0, logs = 0, metric_points = 0, scores = 0;  // accepted
+        std::uint64_t rejected = 0;                                        // items refused one by one
+        std::uint64_t unreadable = 0;         // requests that could not be decoded
+        std::uint64_t repeated_requests = 0;  // acknowledged, not stored again
+        std::uint64_t refused_requests = 0;   // to be sent again later
+        std::uint64_t unpriced_spans = 0, cost_disagreements = 0, sampled_out = 0;
+    };
+    Stats stats() const;
+    std::vector<UnpricedUse> unpriced() const;
+
+private:
+    struct Understood {
+        Payload payload;
+        Accepted accepted;
+    };
+    DecodeLimits limits_for(Nanos keep) const;
+    Result<Understood> understand(const IntakeRequest& request, UnixNanos now);
+    Result<Understood> understand_traces(const IntakeRequest& request, UnixNanos now);
+    Result<Understood> understand_logs(const IntakeRequest& request, UnixNanos now);
+    Result<Understood> understand_metrics(const IntakeRequest& request, UnixNanos now);
+    void keep(Understood understood, Done done);
+    void note_unpriced(const Tenant& tenant, const UnknownModels& unknown, UnixNanos now);
+
+    const Options options_;
+    const Enricher& enricher_;
+    Journal& journal_;
+    StoreWriter& writer_;
+    Resends& resends_;
+    ByteBudget& budget_;
+
+    struct Counters {
+        std::atomic<std::uint64_t> spans = 0, logs = 0, metric_points = 0, scores = 0, rejected = 0,
+                                   unreadable = 0, repeated_requests = 0, refused_requests = 0,
+                                   unpriced_spans = 0, cost_disagreements = 0, sampled_out = 0;
+    };
+    Counters counters_;
+    mutable std::mutex unpriced_mutex_;
+    std::map<std::string, UnpricedUse> unpriced_;
+};
+
+}  // namespace obs

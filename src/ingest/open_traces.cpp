@@ -1,0 +1,511 @@
+#include "ingest/open_traces.h"
+
+#include <algorithm>
+#include <array>
+#include <deque>
+#include <unordered_map>
+#include <utility>
+
+#include "enrich/enrich.h"
+
+namespace obs {
+
+namespace {
+
+using Slot = std::uint32_t;
+constexpr Slot nowhere = ~Slot{0};
+
+// What is known of one span of an open trace. A span that was only named as a parent has `present` unset.
+struct OpenSpan {
+    SpanId id;
+    SpanId parent;
+    UnixNanos ts{};
+    bool present = false;
+    bool call = false;           // a model call
+    bool rollup = false;         // repeats usage of others, or is the only one who knows it
+    bool call_below = false;     // a model call with usage is among its descendants
+    bool rollup_below = false;   // settling: a span that counts its roll-up is
+    bool wrapper_known = false;  // its row was stored, or is being changed, as a wrapper
+    bool content_waits = false;  // content arrived before the span
+};
+
+struct TraceKey {
+    std::uint32_t tenant;
+    TraceId trace;
+    bool operator==(const TraceKey&) const = default;
+};
+struct TraceKeyHash {
+    std::size_t operator()(const TraceKey& key) const {
+        return std::hash<TraceId>()(key.trace) ^ (std::size_t{key.tenant} * 0x9E3779B97F4A7C15);
+    }
+};
+
+// Trees up to this size are searched from end to end.
+constexpr std::size_t small_trace = 16;
+
+struct Trace {
+    std::vector<OpenSpan> spans;
+    std::unordered_map<SpanId, Slot> by_id;  // only beyond small_trace
+    std::unique_ptr<SpanBatch> content;      // whose span is not there yet
+    std::unique_ptr<SpanBatch> running;
+    Sequence first_seq = 0;
+    UnixNanos opened{}, due{};
+    bool root_ended = false;
+    bool maybe_stored = false;
+
+    Slot find(SpanId id) const {
+        if (!by_id.empty()) {
+            const auto found = by_id.find(id);
+            return found == by_id.end() ? nowhere : found->second;
+        }
+        for (Slot at = 0; at < spans.size(); ++at)
+            if (spans[at].id == id) return at;
+        return nowhere;
+    }
+    Slot find_or_add(SpanId id) {
+        if (const Slot at = find(id); at != nowhere) return at;
+        const auto at = static_cast<Slot>(spans.size());
+        spans.push_back({.id = id, .parent = {}});
+        if (by_id.empty() && spans.size() > small_trace)
+            for (Slot each = 0; each < spans.size(); ++each) by_id.emplace(spans[each].id, each);
+        else if (!by_id.empty())
+            by_id.emplace(id, at);
+        return at;
+    }
+    std::size_t bytes() const {
+        std::size_t sum = sizeof(Trace) + spans.capacity() * sizeof(OpenSpan) + by_id.size() * 40;
+        if (content) sum += bytes_of(*content);
+        if (running) sum += bytes_of(*running);
+        return sum;
+    }
+};
+
+bool has_usage(const SpanBatch& rows, std::size_t row) {
+    return rows.prompt_tokens[row] || rows.completion_tokens[row] || rows.total_tokens[row] ||
+           rows.total_cost[row];
+}
+
+bool has_rollup(const SpanBatch& rows, std::size_t row) {
+    // Tools and other spans repeat usage too, but are never the only ones who know it.
+    if (rows.kind[row] != "agent" && rows.kind[row] != "chain") return false;
+    return rows.rollup_prompt_tokens[row] || rows.rollup_completion_tokens[row] || rows.rollup_cost[row];
+}
+
+// The usage of a row becomes a repetition of what is below it: what Amendments::to_rollup does to a stored
+// row.
+void make_rollup(SpanBatch& rows, std::size_t row) {
+    if (const auto tokens = rows.prompt_tokens[row]) rows.rollup_prompt_tokens.set(row, tokens);
+    if (const auto tokens = rows.completion_tokens[row]) rows.rollup_completion_tokens.set(row, tokens);
+    if (const auto cost = rows.total_cost[row]) rows.rollup_cost.set(row, cost);
+    for (auto* tokens :
+         {&rows.prompt_tokens, &rows.completion_tokens, &rows.total_tokens, &rows.cached_input_tokens,
+          &rows.cache_write_tokens, &rows.reasoning_tokens, &rows.audio_input_tokens,
+          &rows.audio_output_tokens, &rows.image_input_tokens, &rows.image_output_tokens})
+        if ((*tokens)[row]) tokens->set(row, std::nullopt);
+    for (auto* cost : {&rows.prompt_cost, &rows.completion_cost, &rows.total_cost})
+        if ((*cost)[row]) cost->set(row, std::nullopt);
+    rows.is_call.set(row, 0);
+}
+
+// Traces by the time at which they are looked at again: one slot for a quarter of a second.
+class Wheel {
+public:
+    void put(const TraceKey& key, UnixNanos due) { slot(due.since_epoch / tick).push_back(key); }
+
+    // Hands over what lies in the slots up to `now`.
+    template <class F>
+    void turn(UnixNanos now, F&& visit) {
+        const std::int64_t last = now.since_epoch / tick;
+        if (at_ == 0) at_ = last;
+        // A clock that jumps ahead visits every slot once.
+        for (at_ = std::max(at_, last - static_cast<std::int64_t>(slots_.size())); at_ <= last; ++at_) {
+            std::vector<TraceKey> keys = std::exchange(slot(at_), {});
+            for (const TraceKey& key : keys) visit(key);
+        }
+        at_ = last;
+    }
+
+private:
+    static constexpr std::int64_t tick = 250'000'000;
+    std::vector<TraceKey>& slot(std::int64_t at) {
+        return slots_[static_cast<std::size_t>(at) % slots_.size()];
+    }
+    std::array<std::vector<TraceKey>, 512> slots_;
+    std::int64_t at_ = 0;
+};
+
+}  // namespace
+
+struct OpenTraces::State {
+    State(Options chosen, const Enricher& how) : options(chosen), enricher(how) {}
+
+    const Options options;
+    const Enricher& enricher;
+    mutable std::mutex mutex;
+
+    std::vector<Tenant> tenants;
+    std::unordered_map<TraceKey, Trace, TraceKeyHash> traces;
+    std::map<Sequence, std::uint32_t> first_seqs;  // how many open traces began in that record
+    Wheel wheel;
+    // Open spans by the id of the provider's answer, for events that name no span; two with one id: not
+    // usable.
+    struct Answered {
+        TraceKey key;
+        SpanId span;
+        bool unique;
+    };
+    std::unordered_map<std::string, Answered> by_response;
+    std::size_t bytes = 0;
+    Stats stats;
+    std::map<std::uint32_t, Amendments> amendments;  // by tenant
+    std::map<std::uint32_t, Join> joins;
+
+    std::uint32_t tenant_number(const Tenant& tenant) {
+        for (std::uint32_t at = 0; at < tenants.size(); ++at)
+            if (tenants[at].org == tenant.org && tenants[at].project == tenant.project) return at;
+        tenants.push_back(tenant);
+        return static_cast<std::uint32_t>(tenants.size() - 1);
+    }
+
+    Trace& open(const TraceKey& key, const Arrival& arrival) {
+        const auto [at, is_new] = traces.try_emplace(key);
+        Trace& trace = at->second;
+        if (is_new) {
+            trace.first_seq = arrival.seq;
+            trace.opened = arrival.now;
+            trace.due = arrival.now + options.settle_after;
+            ++first_seqs[arrival.seq];
+            wheel.put(key, trace.due);
+            bytes += trace.bytes();
+            ++stats.open_traces;
+        }
+        trace.maybe_stored = trace.maybe_stored || arrival.maybe_stored;
+        return trace;
+    }
+
+    void news(const TraceKey& key, Trace& trace, UnixNanos now) {
+        const UnixNanos due = now + (trace.root_ended ? options.settle_after_root : options.settle_after);
+        // The wheel looks again where it finds a later time; only an earlier one has to be put there.
+        if (due < trace.due) wheel.put(key, due);
+        trace.due = std::min(due, trace.opened + options.settle_at_last);
+    }
+
+    Amendments& amendments_of(std::uint32_t tenant) {
+        Amendments& made = amendments[tenant];
+        made.org = tenants[tenant].org;
+        made.project = tenants[tenant].project;
+        return made;
+    }
+
+    void join_later(std::uint32_t tenant, UnixNanos ts, const SpanBatch& content, std::size_t row,
+                    TraceId trace, SpanId span) {
+        Join& join = joins[tenant];
+        join.org = tenants[tenant].org;
+        join.project = tenants[tenant].project;
+        const std::size_t at = join.content.size();
+        append_row(join.content, content, row);
+        join.content.ts.set(at, ts);
+        join.content.trace_id.set(at, trace);
+        join.content.span_id.set(at, span);
+    }
+
+    // A model call with usage tells all spans above it that they are wrappers.
+    void mark_ancestors(std::uint32_t tenant, TraceId id, Trace& trace, Slot from) {
+        SpanId parent = trace.spans[from].parent;
+        while (!parent.is_zero()) {
+            const Slot at = trace.find_or_add(parent);
+            OpenSpan& above = trace.spans[at];
+            if (above.call_below || at == from) return;
+            above.call_below = true;
+            if (above.present && above.call && !above.wrapper_known) {
+                above.wrapper_known = true;
+                amendments_of(tenant).to_rollup.push_back({above.ts, id, above.id});
+            }
+            parent = above.parent;
+        }
+    }
+
+    // Notes a row; tells whether it is new.
+    bool note(const TraceKey& key, Trace& trace, SpanBatch& rows, std::size_t row) {
+        const Slot at = trace.find_or_add(rows.span_id[row]);
+        if (trace.spans[at].present) return false;
+        {
+            OpenSpan& span = trace.spans[at];
+            span.present = true;
+            span.parent = rows.parent_span_id[row];
+            span.ts = rows.ts[row];
+            span.call = rows.is_call[row] != 0;
+            span.rollup = has_rollup(rows, row);
+            if (span.parent.is_zero()) {
+                rows.is_root.set(row, 1);
+                trace.root_ended = true;
+            }
+            if (span.call && span.call_below) {
+                span.wrapper_known = true;
+                make_rollup(rows, row);
+            }
+        }
+        ++stats.open_spans;
+        const OpenSpan& span = trace.spans[at];
+        if ((span.call && has_usage(rows, row)) || span.call_below)
+            mark_ancestors(key.tenant, key.trace, trace, at);
+        if (!rows.response_id[row].empty()) note_response(key, rows.response_id[row], span.id);
+        return true;
+    }
+
+    void note_response(const TraceKey& key, std::string_view response, SpanId span) {
+        if (by_response.size() > 200'000) by_response.clear();  // only a help for events that name no span
+        std::string name = fmt::format("{}/{}", key.tenant, response);
+        const auto [at, is_new] = by_response.try_emplace(std::move(name), Answered{key, span, true});
+        if (!is_new) at->second.unique = false;
+    }
+
+    // Content that came before the row, joined to it; the row is the last one of `rows`.
+    void take_waiting_content(const TraceKey& key, Trace& trace, SpanBatch& rows) {
+        const std::size_t row = rows.size() - 1;
+        const SpanId span = rows.span_id[row];
+        bool changed = false;
+        for (std::size_t each = 0; each < trace.content->size(); ++each) {
+            if (trace.content->span_id[each] != span) continue;
+            if (merge_content(rows, row, *trace.content, each)) changed = true;
+            if (trace.maybe_stored)
+                join_later(key.tenant, rows.ts[row], *trace.content, each, key.trace, span);
+            ++stats.joined_events;
+        }
+        if (changed) enricher.index_terms(rows, row, row + 1);
+    }
+
+    void end_running(Trace& trace, SpanId span) {
+        if (!trace.running) return;
+        SpanBatch left;
+        for (std::size_t row = 0; row < trace.running->size(); ++row)
+            if (trace.running->span_id[row] != span) append_row(left, *trace.running, row);
+        stats.running_spans -= trace.running->size() - left.size();
+        if (left.empty())
+            trace.running.reset();
+        else
+            *trace.running = std::move(left);
+    }
+
+    // -- settling
+    // ----------------------------------------------------------------------------------------------------
+
+    void settle(const TraceKey& key) {
+        const auto found = traces.find(key);
+        if (found == traces.end()) return;
+        Trace& trace = found->second;
+        settle_wrappers(key, trace);
+        settle_rollups(key, trace);
+        settle_root(key, trace);
+        if (trace.content)
+            for (std::size_t row = 0; row < trace.content->size(); ++row)
+                if (trace.find(trace.content->span_id[row]) == nowhere) ++stats.unmatched_events;
+        forget(found);
+        ++stats.settled_traces;
+    }
+
+    // After a replay nobody knows in which state the rows lie in the store.
+    void settle_wrappers(const TraceKey& key, const Trace& trace) {
+        if (!trace.maybe_stored) return;
+        for (const OpenSpan& span : trace.spans)
+            if (span.present && span.call && span.call_below)
+                amendments_of(key.tenant).to_rollup.push_back({span.ts, key.trace, span.id});
+    }
+
+    // Of agents inside each other, without a model call, the innermost ones count.
+    void settle_rollups(const TraceKey& key, Trace& trace) {
+        const auto alone = [](const OpenSpan& span) {
+            return span.present && span.rollup && !span.call_below;
+        };
+        for (Slot from = 0; from < trace.spans.size(); ++from) {
+            if (!alone(trace.spans[from])) continue;
+            for (Slot at = trace.find(trace.spans[from].parent); at != nowhere && at != from;
+                 at = trace.find(trace.spans[at].parent)) {
+                if (std::exchange(trace.spans[at].rollup_below, true)) break;
+            }
+        }
+        for (const OpenSpan& span : trace.spans)
+            if (alone(span) && !span.rollup_below)
+                amendments_of(key.tenant).to_own.push_back({span.ts, key.trace, span.id});
+    }
+
+    void settle_root(const TraceKey& key, const Trace& trace) {
+        if (trace.root_ended) return;
+        const OpenSpan* first = nullptr;
+        for (const OpenSpan& span : trace.spans) {
+            if (!span.present) continue;
+            const Slot parent = trace.find(span.parent);
+            if (parent != nowhere && trace.spans[parent].present) continue;
+            if (first == nullptr || span.ts < first->ts) first = &span;
+        }
+        if (first != nullptr) amendments_of(key.tenant).to_root.push_back({first->ts, key.trace, first->id});
+    }
+
+    void forget(std::unordered_map<TraceKey, Trace, TraceKeyHash>::iterator at) {
+        const Trace& trace = at->second;
+        bytes -= std::min(bytes, trace.bytes());
+        --stats.open_traces;
+        for (const OpenSpan& span : trace.spans) stats.open_spans -= span.present ? 1 : 0;
+        if (trace.running) stats.running_spans -= trace.running->size();
+        const auto seq = first_seqs.find(trace.first_seq);
+        if (--seq->second == 0) first_seqs.erase(seq);
+        traces.erase(at);
+    }
+
+    void look_at(const TraceKey& key, UnixNanos now) {
+        const auto found = traces.find(key);
+        if (found == traces.end()) return;
+        if (found->second.due > now)
+            wheel.put(key, found->second.due);
+        else
+            settle(key);
+    }
+
+    // The traces that began first, until there is room.
+    void make_room() {
+        if (bytes <= options.bytes) return;
+        std::vector<std::pair<Sequence, TraceKey>> oldest;
+        oldest.reserve(traces.size());
+        for (const auto& [key, trace] : traces) oldest.emplace_back(trace.first_seq, key);
+        std::ranges::sort(oldest, {}, [](const auto& each) { return each.first; });
+        // A quarter at a time, so that this is not done again at once.
+        for (const auto& [seq, key] : oldest) {
+            if (bytes <= options.bytes / 4 * 3) break;
+            settle(key);
+            ++stats.settled_early;
+        }
+    }
+};
+
+OpenTraces::OpenTraces(Options options, const Enricher& enricher)
+    : state_(std::make_unique<State>(options, enricher)) {}
+OpenTraces::~OpenTraces() = default;
+
+SpanBatch OpenTraces::spans(const Arrival& arrival, SpanBatch rows) {
+    State& state = *state_;
+    const std::lock_guard lock(state.mutex);
+    const std::uint32_t tenant = state.tenant_number(arrival.tenant);
+    std::vector<std::uint8_t> repeated(rows.size());
+    bool rebuild = false;
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+        const TraceKey key{tenant, rows.trace_id[row]};
+        Trace& trace = state.open(key, arrival);
+        const std::size_t before = trace.bytes();
+        if (!state.note(key, trace, rows, row)) {
+            repeated[row] = 1;
+            ++state.stats.repeated_spans;
+        }
+        state.end_running(trace, rows.span_id[row]);
+        state.news(key, trace, arrival.now);
+        state.bytes += trace.bytes() - before;
+        rebuild = rebuild || repeated[row] != 0 || trace.content != nullptr;
+    }
+    if (!rebuild) return rows;
+    SpanBatch kept;
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+        if (repeated[row] != 0) continue;
+        append_row(kept, rows, row);
+        const TraceKey key{tenant, rows.trace_id[row]};
+        Trace& trace = state.traces.at(key);
+        if (trace.content) state.take_waiting_content(key, trace, kept);
+    }
+    return kept;
+}
+
+void OpenTraces::running(const Arrival& arrival, const SpanBatch& rows) {
+    State& state = *state_;
+    const std::lock_guard lock(state.mutex);
+    const std::uint32_t tenant = state.tenant_number(arrival.tenant);
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+        const TraceKey key{tenant, rows.trace_id[row]};
+        Trace& trace = state.open(key, arrival);
+        const Slot known = trace.find(rows.span_id[row]);
+        if (known != nowhere && trace.spans[known].present) continue;
+        const std::size_t before = trace.bytes();
+        state.end_running(trace, rows.span_id[row]);
+        if (!trace.running) trace.running = std::make_unique<SpanBatch>();
+        append_row(*trace.running, rows, row);
+        ++state.stats.running_spans;
+        state.bytes += trace.bytes() - before;
+        state.news(key, trace, arrival.now);
+    }
+}
+
+void OpenTraces::content(const Arrival& arrival, const SpanBatch& rows) {
+    State& state = *state_;
+    const std::lock_guard lock(state.mutex);
+    const std::uint32_t tenant = state.tenant_number(arrival.tenant);
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+        TraceKey key{tenant, rows.trace_id[row]};
+        SpanId span = rows.span_id[row];
+        if (span.is_zero()) {
+            const auto found = state.by_response.find(fmt::format("{}/{}", tenant, rows.response_id[row]));
+            if (found == state.by_response.end() || !found->second.unique) {
+                ++state.stats.unmatched_events;
+                continue;
+            }
+            key = found->second.key;
+            span = found->second.span;
+        }
+        Trace& trace = state.open(key, arrival);
+        const Slot at = trace.find(span);
+        if (at != nowhere && trace.spans[at].present) {
+            state.join_later(tenant, trace.spans[at].ts, rows, row, key.trace, span);
+            ++state.stats.joined_events;
+        } else {
+            const std::size_t before = trace.bytes();
+            if (!trace.content) trace.content = std::make_unique<SpanBatch>();
+            append_row(*trace.content, rows, row);
+            state.bytes += trace.bytes() - before;
+        }
+        state.news(key, trace, arrival.now);
+    }
+}
+
+OpenTraces::Due OpenTraces::due(UnixNanos now, bool everything) {
+    State& state = *state_;
+    const std::lock_guard lock(state.mutex);
+    if (everything) {
+        while (!state.traces.empty()) state.settle(TraceKey(state.traces.begin()->first));
+    } else {
+        state.wheel.turn(now, [&](const TraceKey& key) { state.look_at(key, now); });
+        state.make_room();
+    }
+    Due found;
+    for (auto& [tenant, amendments] : state.amendments) found.amendments.push_back(std::move(amendments));
+    for (auto& [tenant, join] : state.joins) found.joins.push_back(std::move(join));
+    state.amendments.clear();
+    state.joins.clear();
+    return found;
+}
+
+std::optional<Sequence> OpenTraces::oldest() const {
+    const std::lock_guard lock(state_->mutex);
+    if (state_->first_seqs.empty()) return std::nullopt;
+    return state_->first_seqs.begin()->first;
+}
+
+SpanBatch OpenTraces::running_of(std::string_view org, const std::vector<std::string>& projects,
+                                 TraceId id) const {
+    const std::lock_guard lock(state_->mutex);
+    SpanBatch found;
+    for (std::uint32_t tenant = 0; tenant < state_->tenants.size(); ++tenant) {
+        const Tenant& whose = state_->tenants[tenant];
+        if (whose.org != org ||
+            (!projects.empty() && std::ranges::find(projects, whose.project) == projects.end()))
+            continue;
+        const auto trace = state_->traces.find({tenant, id});
+        if (trace != state_->traces.end() && trace->second.running)
+            append_rows(found, *trace->second.running);
+    }
+    return found;
+}
+
+OpenTraces::Stats OpenTraces::stats() const {
+    const std::lock_guard lock(state_->mutex);
+    Stats shown = state_->stats;
+    shown.bytes = state_->bytes;
+    return shown;
+}
+
+}  // namespace obs

@@ -1,0 +1,87 @@
+// The table of traces that are still arriving (decision 10): the one place that knows what only later spans
+// can tell.
+//
+// It settles leaf-only usage: a model call with a model call below it is a wrapper whose usage is repeated
+// from below; an agent without any usage below it is the only one who knows it. It joins content that arrives
+// as log events, notices spans that were sent twice, keeps running spans, and gives every trace a root.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/time.h"
+#include "journal/journal.h"
+#include "model/batches.h"
+#include "model/intake.h"
+#include "store/span_store.h"
+
+namespace obs {
+
+class Enricher;
+
+// Fed by one thread, in the order of the journal; running() may be called by any.
+class OpenTraces {
+public:
+    struct Options {
+        Nanos settle_after = Nanos::seconds(30);      // without news
+        Nanos settle_after_root = Nanos::seconds(5);  // the same once the root has ended
+        Nanos settle_at_last = Nanos::seconds(600);   // whatever comes
+        std::size_t bytes = std::size_t{128} << 20;   // over it, the traces that are due first settle early
+    };
+    OpenTraces(Options options, const Enricher& enricher);
+    ~OpenTraces();
+
+    // What is new. `seq` is the record they came in; `now` the time of settling clocks. `maybe_stored`: the
+    // rows are replayed, and may lie in the store in the state of an earlier try.
+    struct Arrival {
+        const Tenant& tenant;
+        Sequence seq;
+        UnixNanos now;
+        bool maybe_stored = false;
+    };
+    // Returns the rows to store, with is_root, usage and content as far as they are known now. Rows that are
+    // in the table already are left out.
+    SpanBatch spans(const Arrival& arrival, SpanBatch rows);
+    // Rows that say a span is running; they are kept until the span ends or its trace settles.
+    void running(const Arrival& arrival, const SpanBatch& rows);
+    // Rows of EnrichedLogs::content.
+    void content(const Arrival& arrival, const SpanBatch& rows);
+
+    // What has to change in stored rows.
+    struct Join {
+        std::string org, project;
+        SpanBatch content;  // in order of arrival, with ts of the span they belong to
+    };
+    struct Due {
+        std::vector<Amendments> amendments;
+        std::vector<Join> joins;
+        bool empty() const { return amendments.empty() && joins.empty(); }
+    };
+    // What became known since the last call, and what settles by now. `everything`: settle all traces.
+    Due due(UnixNanos now, bool everything = false);
+
+    // The first record that an open trace may need again after a crash; nothing when no trace is open.
+    std::optional<Sequence> oldest() const;
+
+    // Running spans of a trace.
+    SpanBatch running_of(std::string_view org, const std::vector<std::string>& projects, TraceId trace) const;
+
+    struct Stats {
+        std::uint64_t open_traces = 0, open_spans = 0, bytes = 0, running_spans = 0;
+        std::uint64_t repeated_spans = 0;  // sent twice, stored once
+        std::uint64_t settled_traces = 0, settled_early = 0;
+        std::uint64_t joined_events = 0;     // content that found its span
+        std::uint64_t unmatched_events = 0;  // content whose span never came
+    };
+    Stats stats() const;
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace obs

@@ -1,0 +1,465 @@
+#include "ingest/store_writer.h"
+
+#include <algorithm>
+#include <fstream>
+#include <future>
+#include <unordered_map>
+
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "enrich/enrich.h"
+#include "model/record.h"
+
+namespace obs {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr auto settle_every = std::chrono::milliseconds(250);
+constexpr auto forget_every = std::chrono::hours(1);
+// Spans that one question and one amendment speak of.
+constexpr std::size_t join_at_once = 500;
+
+// The same rows without those that `take` leaves out.
+template <class Batch, class Take>
+Batch select(const Batch& rows, Take&& take) {
+    Batch chosen;
+    for (std::size_t row = 0; row < rows.size(); ++row)
+        if (take(row)) append_row(chosen, rows, row);
+    return chosen;
+}
+
+std::pair<AnyBatch, AnyBatch> halves_of(const AnyBatch& rows) {
+    return std::visit(
+        [](const auto& batch) -> std::pair<AnyBatch, AnyBatch> {
+            const std::size_t half = batch.size() / 2;
+            return {select(batch, [&](std::size_t row) { return row < half; }),
+                    select(batch, [&](std::size_t row) { return row >= half; })};
+        },
+        rows);
+}
+
+}  // namespace
+
+StoreWriter::StoreWriter(Options options, SpanStore& store, Journal& journal, OpenTraces& open,
+                         const Enricher& enricher)
+    : options_(std::move(options)), store_(store), journal_(journal), open_(open), enricher_(enricher) {}
+
+StoreWriter::~StoreWriter() {
+    stop(steady_clock::now());
+}
+
+Result<void> StoreWriter::recover(Resends& resends) {
+    const Journal::Recovery& found = journal_.recovery();
+    if (found.last == 0 && found.oldest > found.last) return {};
+    std::uint64_t requests = 0;
+    Sequence last_rows = 0;
+    const auto look = [&](Sequence sequence, RecordKind kind, std::string_view payload) -> Result<void> {
+        if (kind == RecordKind::rows) {
+            const Payload read = OBS_TRY(read_payload(payload), "record {}", sequence);
+            resends.remember(read.request, options_.clock());
+            if (found.last != 0 && sequence >= found.first) {
+                ++requests;
+                last_rows = sequence;
+            }
+        } else if (kind == RecordKind::boundary) {
+            begun_.push_back(OBS_TRY(read_boundary(payload), "record {}", sequence));
+        } else {
+            written_to_ = OBS_TRY(read_boundary(payload), "record {}", sequence).last;
+        }
+        return {};
+    };
+    OBS_TRY_VOID(journal_.replay(found.oldest, look), "cannot replay the journal");
+    const Sequence confirmed = found.last == 0 ? journal_.stats().confirmed : found.first - 1;
+    std::erase_if(begun_, [&](const Boundary& boundary) { return boundary.last <= confirmed; });
+    taken_ = confirmed;
+    visible_ = std::max(confirmed, std::min(written_to_, journal_.stats().last_durable));
+    recover_to_ = last_rows;
+    spilling_ = last_rows > taken_;
+    last_pushed_ = last_rows;
+    if (requests != 0)
+        log::info("journal: {} requests to recover, {} bytes of an unfinished write dropped", requests,
+                  found.torn_bytes);
+    return {};
+}
+
+void StoreWriter::start() {
+    worker_ = std::jthread([this](std::stop_token stop) { run(stop); });
+}
+
+void StoreWriter::push(Sequence sequence, Payload payload, ByteBudget::Token token) {
+    Item item{sequence, std::move(payload), std::move(token), 0};
+    item.bytes = item.payload.bytes();
+    {
+        const std::lock_guard lock(mutex_);
+        last_pushed_ = sequence;
+        // While the store is away the journal keeps the rows, not the memory.
+        if (spilling_ || queued_bytes_ + item.bytes > options_.queue_bytes) {
+            spilling_ = true;
+            ++stats_.spilled;
+        } else {
+            queued_bytes_ += item.bytes;
+            stats_.queued_rows += item.payload.rows();
+            queue_.push_back(std::move(item));
+        }
+    }
+    filled_.notify_one();
+}
+
+bool StoreWriter::stop(steady_clock::time_point deadline) {
+    if (!worker_.joinable()) return all_written_;
+    stop_at_ = deadline;
+    worker_.request_stop();
+    filled_.notify_all();
+    worker_.join();
+    return all_written_;
+}
+
+StoreWriter::Stats StoreWriter::stats() const {
+    const std::lock_guard lock(mutex_);
+    Stats shown = stats_;
+    shown.queued_bytes = queued_bytes_;
+    return shown;
+}
+
+// -- the writer's thread
+// -----------------------------------------------------------------------------------------------
+
+void StoreWriter::run(const std::stop_token& stop) {
+    replay_begun_writes();
+    auto next_settle = steady_clock::now();
+    while (!must_stop()) {
+        gather(stop);
+        if (due(stop) && !write_gathered(false)) break;
+        if (steady_clock::now() >= next_settle) {
+            settle(false);
+            next_settle = steady_clock::now() + settle_every;
+            forget_old();
+        }
+        confirm();
+        const std::lock_guard lock(mutex_);
+        if (stop.stop_requested() && queue_.empty() && !spilling_ && gathered_.rows == 0) {
+            all_written_ = true;
+            break;
+        }
+    }
+    if (!all_written_) return;
+    settle(true);
+    confirm();
+}
+
+bool StoreWriter::due(const std::stop_token& stop) const {
+    if (gathered_.tokens.empty()) return false;
+    return stop.stop_requested() || gathered_.rows >= options_.gather_rows ||
+           steady_clock::now() - gathered_.since >= options_.gather;
+}
+
+void StoreWriter::gather(const std::stop_token& stop) {
+    gather_from_queue(stop);
+    bool behind = false;
+    {
+        const std::lock_guard lock(mutex_);
+        behind = queue_.empty() && spilling_;
+    }
+    if (behind && !full()) gather_from_journal();
+}
+
+void StoreWriter::gather_from_queue(const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    const auto until =
+        gathered_.tokens.empty() ? steady_clock::now() + settle_every / 5 : gathered_.since + options_.gather;
+    filled_.wait_until(lock, stop, until, [&] { return !queue_.empty() || spilling_; });
+    while (!queue_.empty() && !full()) {
+        Item item = std::move(queue_.front());
+        queue_.pop_front();
+        queued_bytes_ -= item.bytes;
+        stats_.queued_rows -= item.payload.rows();
+        lock.unlock();
+        take(std::move(item), false);
+        lock.lock();
+    }
+}
+
+// Rows for which there was no room in memory.
+void StoreWriter::gather_from_journal() {
+    Sequence seen = taken_;
+    const auto deliver = [&](Sequence sequence, RecordKind kind, std::string_view payload) -> Result<void> {
+        if (full()) return fail(ErrorKind::cancelled, "enough");
+        if (kind == RecordKind::rows)
+            take({sequence, OBS_TRY(read_payload(payload)), {}, 0}, sequence <= recover_to_);
+        seen = sequence;
+        return {};
+    };
+    const auto read = journal_.replay(taken_ + 1, deliver);
+    if (!read && read.error().kind != ErrorKind::cancelled)
+        log::error("journal: cannot read back: {}", read.error().message);
+    const std::lock_guard lock(mutex_);
+    // Caught up: what is pushed from now on may wait in memory again.
+    if (read && seen >= last_pushed_) spilling_ = false;
+}
+
+void StoreWriter::take(Item item, bool maybe_stored) {
+    if (gathered_.tokens.empty()) {
+        gathered_.since = steady_clock::now();
+        gathered_.records.first = item.sequence;
+    }
+    gathered_.records.last = taken_ = item.sequence;
+    Payload& payload = item.payload;
+    const OpenTraces::Arrival arrival{payload.tenant, item.sequence, options_.clock(), maybe_stored};
+    if (!payload.running.empty()) open_.running(arrival, payload.running);
+    if (!payload.content.empty()) open_.content(arrival, payload.content);
+    if (!payload.spans.empty()) add(open_.spans(arrival, std::move(payload.spans)), item.sequence);
+    for (AnyBatch& batch : payload.others) add(std::move(batch), item.sequence);
+    gathered_.tokens.push_back(std::move(item.token));
+}
+
+void StoreWriter::add(AnyBatch batch, Sequence sequence) {
+    std::visit([&](auto& rows) { add_rows(std::move(rows), sequence); }, batch);
+}
+
+template <class Batch>
+void StoreWriter::add_rows(Batch batch, Sequence sequence) {
+    if (batch.empty()) return;
+    gathered_.rows += batch.size();
+    batch.seq.values_.assign(batch.size(), sequence);
+    const auto day = [&](std::size_t row) { return day_of(batch.ts[row]); };
+    const auto partition = [&](std::int32_t of) -> Batch& {
+        AnyBatch& rows = gathered_.partitions.try_emplace({Batch::table, of}, Batch()).first->second;
+        return std::get<Batch>(rows);
+    };
+    bool one_day = true;
+    for (std::size_t row = 1; row < batch.size() && one_day; ++row) one_day = day(row) == day(0);
+    if (one_day) {
+        append_rows(partition(day(0)), batch);
+        return;
+    }
+    for (std::size_t row = 0; row < batch.size(); ++row) append_row(partition(day(row)), batch, row);
+}
+
+// What was being written when the program ended: the same records, under the same ids.
+void StoreWriter::replay_begun_writes() {
+    if (begun_.empty()) return;
+    const auto deliver = [&](Sequence sequence, RecordKind kind, std::string_view payload) -> Result<void> {
+        if (kind != RecordKind::rows) return {};
+        if (begun_.empty() || must_stop()) return fail(ErrorKind::cancelled, "enough");
+        Payload read = OBS_TRY(read_payload(payload));
+        {
+            const std::lock_guard lock(mutex_);
+            stats_.recovered_rows += read.rows();
+        }
+        take({sequence, std::move(read), {}, 0}, true);
+        if (sequence < begun_.front().last) return {};
+        const Boundary records = begun_.front();
+        begun_.pop_front();
+        if (records.last <= written_to_) {
+            gathered_ = {};
+        } else {
+            gathered_.records = records;
+            if (!write_gathered(true)) return fail(ErrorKind::cancelled, "stopped");
+        }
+        return {};
+    };
+    const auto read = journal_.replay(taken_ + 1, deliver);
+    if (!read && read.error().kind != ErrorKind::cancelled)
+        log::error("journal: cannot replay: {}", read.error().message);
+}
+
+bool StoreWriter::write_gathered(bool announced) {
+    const Boundary records = gathered_.records;
+    if (gathered_.rows != 0) {
+        if (!announced && !announce(records)) return false;
+        failpoint("writer.announced");
+        for (const auto& [partition, rows] : gathered_.partitions) {
+            const std::string id =
+                fmt::format("{}-{}-{}-{}-{}", options_.directory_id, records.first, records.last,
+                            static_cast<int>(partition.table), partition.day);
+            if (!write(rows, id)) return false;
+            failpoint("writer.partition");
+        }
+    }
+    visible_.store(std::max(visible_.load(), records.last), std::memory_order_release);
+    {
+        const std::lock_guard lock(mutex_);
+        stats_.rows_written += gathered_.rows;
+        ++stats_.writes;
+    }
+    if (gathered_.rows != 0)
+        journal_.submit(RecordKind::written, encode_boundary(records), [](const Result<Sequence>&) {
+            // Only a help: without it the write is tried again after a crash, and changes nothing.
+        });
+    gathered_ = {};
+    return true;
+}
+
+bool StoreWriter::announce(const Boundary& records) {
+    return insist([&]() -> Result<void> {
+               std::promise<Result<Sequence>> durable;
+               journal_.submit(RecordKind::boundary, encode_boundary(records),
+                               [&](Result<Sequence> result) { durable.set_value(std::move(result)); });
+               auto result = durable.get_future().get();
+               if (!result) return std::unexpected(std::move(result).error());
+               return {};
+           })
+        .has_value();
+}
+
+bool StoreWriter::write(const AnyBatch& rows, const std::string& id) {
+    const auto written = insist([&] { return store_.write(rows, id); });
+    if (written) return true;
+    if (written.error().kind != ErrorKind::invalid_input) return false;
+    if (size_of(rows) == 1)
+        quarantine(rows, id, written.error());
+    else
+        bisect(rows, id);
+    return !must_stop();
+}
+
+// Something in the rows can never be stored: find out what, and store the rest.
+void StoreWriter::bisect(const AnyBatch& rows, const std::string& id) {
+    const auto [first, second] = halves_of(rows);
+    if (write(first, id + "-a")) write(second, id + "-b");
+}
+
+void StoreWriter::quarantine(const AnyBatch& row, const std::string& id, const Error& reason) {
+    std::string record;
+    append_record(record, row);
+    if (quarantined_bytes_ + record.size() <= options_.quarantine_bytes) {
+        std::ofstream file(options_.quarantine / (id + ".record"), std::ios::binary);
+        file << record;
+        quarantined_bytes_ += record.size();
+    }
+    const std::lock_guard lock(mutex_);
+    ++stats_.quarantined;
+    if (stats_.quarantined == 1)
+        log::error("store: a row of {} can never be stored and went into quarantine: {}",
+                   table_name(table_of(row)), reason.message);
+}
+
+void StoreWriter::settle(bool everything) {
+    OpenTraces::Due due = open_.due(options_.clock(), everything);
+    for (Amendments& amendments : due.amendments) amend(std::move(amendments));
+    for (OpenTraces::Join& each : due.joins) join(std::move(each));
+}
+
+void StoreWriter::amend(Amendments amendments) {
+    // Rows that wait to be written must be there first.
+    if (gathered_.rows != 0 && !write_gathered(false)) return;
+    amendments.seq = visible();
+    const std::size_t keys = amendments.to_rollup.size() + amendments.to_own.size() +
+                             amendments.to_root.size() + amendments.content.size();
+    const auto amended = insist([&] { return store_.amend(amendments); });
+    const std::lock_guard lock(mutex_);
+    if (amended) {
+        stats_.amended += keys;
+    } else {
+        stats_.amendments_lost += keys;
+        log::error("store: {} rows could not be settled: {}", keys, amended.error().message);
+    }
+}
+
+void StoreWriter::join(OpenTraces::Join join) {
+    if (gathered_.rows != 0 && !write_gathered(false)) return;
+    for (std::size_t begin = 0; begin < join.content.size(); begin += join_at_once) {
+        const std::size_t end = std::min(begin + join_at_once, join.content.size());
+        RowQuestion question(Scope(join.org, {join.project}));
+        Condition traces{{find_column(TableId::spans, "trace_id")}, Operator::in, {}};
+        Condition spans{{find_column(TableId::spans, "span_id")}, Operator::in, {}};
+        std::unordered_multimap<SpanId, std::size_t> events;
+        for (std::size_t row = begin; row < end; ++row) {
+            const TraceId trace = join.content.trace_id[row];
+            const SpanId span = join.content.span_id[row];
+            const UnixNanos ts = join.content.ts[row];
+            traces.values.emplace_back(
+                std::string(reinterpret_cast<const char*>(trace.bytes.data()), trace.bytes.size()));
+            spans.values.emplace_back(
+                std::string(reinterpret_cast<const char*>(span.bytes.data()), span.bytes.size()));
+            events.emplace(span, row);
+            question.window.from = std::min(question.window.from.value_or(ts), ts);
+            question.window.to = std::max(question.window.to.value_or(ts), ts + Nanos{1});
+        }
+        question.filter.also(Filter::where(std::move(traces))).also(Filter::where(std::move(spans)));
+        question.limit = end - begin;
+        Rows stored{SpanBatch(), {}};
+        const auto asked = insist([&]() -> Result<void> {
+            stored = OBS_TRY(store_.rows(question, {}));
+            return {};
+        });
+        if (!asked) continue;
+        Amendments amendments;
+        amendments.org = join.org;
+        amendments.project = join.project;
+        const auto& rows = std::get<SpanBatch>(stored.batch);
+        for (std::size_t row = 0; row < rows.size(); ++row) {
+            SpanBatch one;
+            append_row(one, rows, row);
+            std::vector<std::size_t> in_order;
+            const auto [first, last] = events.equal_range(rows.span_id[row]);
+            for (auto each = first; each != last; ++each) in_order.push_back(each->second);
+            std::ranges::sort(in_order);
+            bool changed = false;
+            for (const std::size_t event : in_order)
+                if (join.content.trace_id[event] == rows.trace_id[row])
+                    changed = merge_content(one, 0, join.content, event) || changed;
+            if (!changed) continue;
+            enricher_.index_terms(one, 0, 1);
+            append_rows(amendments.content, one);
+        }
+        if (!amendments.empty()) amend(std::move(amendments));
+    }
+}
+
+// Nothing of a trace that is still open may leave the journal: after a crash it must be settled again.
+void StoreWriter::confirm() {
+    Sequence done = visible();
+    if (const auto oldest = open_.oldest()) done = std::min(done, *oldest - 1);
+    journal_.confirm(done);
+}
+
+void StoreWriter::forget_old() {
+    if (steady_clock::now() < next_forget_) return;
+    next_forget_ = steady_clock::now() + forget_every;
+    const UnixNanos now = options_.clock();
+    const auto forget = [&](const Forget& what) {
+        if (const auto forgotten = store_.forget(what); !forgotten)
+            log::warning("store: cannot erase old rows of {}: {}", table_name(what.table),
+                         forgotten.error().message);
+    };
+    for (const auto& [table, keep] : options_.keep_rows)
+        if (keep.count != 0) forget({.what = Forget::What::rows, .table = table, .before = now - keep});
+    if (options_.keep_content.count != 0)
+        forget(
+            {.what = Forget::What::content, .table = TableId::spans, .before = now - options_.keep_content});
+}
+
+Result<void> StoreWriter::insist(const std::function<Result<void>()>& attempt) {
+    auto pause = options_.retry;
+    while (true) {
+        auto result = attempt();
+        note_error(result ? nullptr : &result.error());
+        if (result || result.error().kind == ErrorKind::invalid_input || must_stop()) return result;
+        std::unique_lock lock(mutex_);
+        ++stats_.retries;
+        filled_.wait_until(lock, worker_.get_stop_token(),
+                           std::min(steady_clock::now() + pause, stop_at_.load()), [] { return false; });
+        pause = std::min(pause * 2, options_.retry_at_most);
+    }
+}
+
+bool StoreWriter::must_stop() const {
+    return steady_clock::now() >= stop_at_.load();
+}
+
+void StoreWriter::note_error(const Error* error) {
+    const std::lock_guard lock(mutex_);
+    if (error == nullptr) {
+        if (!stats_.store_error.empty()) log::info("store: answers again");
+        stats_.store_error.clear();
+        return;
+    }
+    if (stats_.store_error.empty() && error->kind != ErrorKind::invalid_input)
+        log::warning("store: does not take rows, trying again: {}", error->message);
+    stats_.store_error = error->message;
+}
+
+}  // namespace obs

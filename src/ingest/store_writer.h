@@ -1,0 +1,157 @@
+// From the journal to the store: gathers what was acknowledged, writes it exactly once, and settles open
+// traces.
+//
+// Each write is announced in the journal first (its boundary); after a crash the same records are written
+// again under the same ids, which changes nothing where they had been written (decision 7).
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/byte_budget.h"
+#include "base/time.h"
+#include "ingest/open_traces.h"
+#include "ingest/payload.h"
+#include "ingest/resends.h"
+#include "journal/journal.h"
+#include "store/span_store.h"
+
+namespace obs {
+
+class StoreWriter {
+public:
+    struct Options {
+        std::string directory_id;              // part of every write's id
+        std::filesystem::path quarantine;      // rows that the store can never take go here
+        std::chrono::milliseconds gather{50};  // at most so long or so many rows before a write
+        std::size_t gather_rows = 10'000;
+        std::size_t most_rows = 50'000;                       // in one write
+        std::size_t queue_bytes = std::size_t{96} << 20;      // beyond, rows are read back from the journal
+        std::size_t quarantine_bytes = std::size_t{1} << 30;  // on disk; beyond, bad rows are only counted
+        std::chrono::milliseconds retry{100}, retry_at_most{5'000};
+        // Of rows and of their content (decision 30), by table; 0 keeps for ever.
+        std::map<TableId, Nanos> keep_rows;
+        Nanos keep_content{};
+        Nanos keep_quarantine{};
+        Clock clock = system_now;
+    };
+
+    StoreWriter(Options options, SpanStore& store, Journal& journal, OpenTraces& open,
+                const Enricher& enricher);
+    ~StoreWriter();
+
+    // Reads what the journal holds: which requests are known, which writes were begun. Before start(); then
+    // nothing has been submitted. Fails with `corrupt` when the journal cannot be read.
+    Result<void> recover(Resends& resends);
+    void start();
+
+    // Rows that are durable, in the order of their sequences; called by one thread.
+    void push(Sequence sequence, Payload payload, ByteBudget::Token token);
+
+    // Writes what is there, settles every trace and stops; gives up at the deadline (then a replay does it).
+    // Nothing may be pushed any more. True when everything was written.
+    bool stop(std::chrono::steady_clock::time_point deadline);
+
+    // Every row up to here is in the store.
+    Sequence visible() const { return visible_.load(std::memory_order_acquire); }
+    // What was acknowledged before the start is in the store again.
+    bool recovered() const { return visible() >= recover_to_; }
+
+    struct Stats {
+        std::uint64_t rows_written = 0, writes = 0, retries = 0, quarantined = 0, amended = 0,
+                      amendments_lost = 0;
+        std::uint64_t queued_rows = 0, queued_bytes = 0, spilled = 0;
+        std::uint64_t recovered_rows = 0;  // replayed at the start
+        std::string store_error;           // why the last try failed; empty when it succeeded
+    };
+    Stats stats() const;
+
+private:
+    struct Item {
+        Sequence sequence = 0;
+        Payload payload;
+        ByteBudget::Token token;
+        std::size_t bytes = 0;
+    };
+    struct Partition {
+        TableId table;
+        std::int32_t day;
+        auto operator<=>(const Partition&) const = default;
+    };
+    // What goes into the next write.
+    struct Gathered {
+        Boundary records;
+        std::map<Partition, AnyBatch> partitions;
+        std::vector<ByteBudget::Token> tokens;
+        std::size_t rows = 0;
+        std::chrono::steady_clock::time_point since;
+    };
+
+    void run(const std::stop_token& stop);
+    void gather(const std::stop_token& stop);
+    void gather_from_queue(const std::stop_token& stop);
+    void gather_from_journal();
+    bool full() const { return gathered_.rows >= options_.most_rows; }
+    bool due(const std::stop_token& stop) const;
+    void take(Item item, bool maybe_stored);
+    void add(AnyBatch batch, Sequence sequence);
+    template <class Batch>
+    void add_rows(Batch batch, Sequence sequence);
+
+    void replay_begun_writes();
+    bool write_gathered(bool announced);
+    bool announce(const Boundary& records);
+    bool write(const AnyBatch& rows, const std::string& id);
+    void bisect(const AnyBatch& rows, const std::string& id);
+    void quarantine(const AnyBatch& row, const std::string& id, const Error& reason);
+
+    void settle(bool everything);
+    void amend(Amendments amendments);
+    void join(OpenTraces::Join join);
+    void confirm();
+    void forget_old();
+
+    // Calls until it succeeds, can never succeed, or the time to stop has come (then: `unavailable`).
+    Result<void> insist(const std::function<Result<void>()>& attempt);
+    bool must_stop() const;
+    void note_error(const Error* error);
+
+    const Options options_;
+    SpanStore& store_;
+    Journal& journal_;
+    OpenTraces& open_;
+    const Enricher& enricher_;
+
+    // Of the writer's thread.
+    Gathered gathered_;
+    std::deque<Boundary> begun_;  // writes that a crash may have interrupted, oldest first
+    Sequence taken_ = 0;          // the last record that was gathered
+    Sequence written_to_ = 0;     // what the journal says was written
+    std::chrono::steady_clock::time_point next_forget_{};
+    std::size_t quarantined_bytes_ = 0;
+
+    mutable std::mutex mutex_;
+    std::condition_variable_any filled_;
+    std::deque<Item> queue_;        // under mutex_
+    std::size_t queued_bytes_ = 0;  // under mutex_
+    bool spilling_ = false;         // under mutex_: rows behind the queue are in the journal only
+    Sequence last_pushed_ = 0;      // under mutex_
+    Stats stats_;                   // under mutex_
+
+    std::atomic<Sequence> visible_ = 0;
+    Sequence recover_to_ = 0;
+    std::atomic<std::chrono::steady_clock::time_point> stop_at_{std::chrono::steady_clock::time_point::max()};
+    std::atomic<bool> all_written_ = false;
+    std::jthread worker_;  // must be last: it uses everything above
+};
+
+}  // namespace obs

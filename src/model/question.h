@@ -60,6 +60,7 @@ enum class Operator : std::uint8_t {
     not_in,  // not_in also matches missing
     contains,
     not_contains,  // substring, ASCII and Unicode case ignored; on text lists: membership, exact
+                   // not_contains also matches missing
     starts_with,
     ends_with,  // case ignored
     regex,      // RE2, case ignored, anywhere in the text (decision 20)
@@ -114,7 +115,8 @@ struct ScanBudget {
 };
 
 // Which rows. Their order is total: `order`, then ts, trace_id, span_id, all in the direction of the first
-// order (ts descending when there is none). Missing values come last in both directions.
+// order (ts descending when there is none). A later field of `order` goes its own way; only ts and the ids
+// follow the first. Missing values come last in both directions, NaN just before them.
 struct RowQuestion {
     explicit RowQuestion(Scope whose) : scope(std::move(whose)) {}
 
@@ -142,6 +144,7 @@ struct RowQuestion {
 struct Rows {
     AnyBatch batch;
     // Set when the budget was used up: everything from here to the end of the window was looked at.
+    // (Oldest first it is the other way round: everything from the start of the window up to here.)
     std::optional<UnixNanos> scanned_to{};
 };
 

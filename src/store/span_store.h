@@ -33,7 +33,9 @@ struct SpanKey {
 };
 
 // What settling a trace changes in rows that are stored (decisions 10 and 11). All of one project. Doing it
-// twice is the same as doing it once; a key without a stored row is ignored.
+// twice is the same as doing it once; a key without a stored row is ignored. A value moves only when there is
+// one. Own usage without a place in rollup_* (total, cached, reasoning, audio, image tokens, prompt and
+// completion cost) is dropped by to_rollup; to_own sets total_tokens from its parts.
 struct Amendments {
     std::string org, project;
     std::uint64_t seq = 0;  // goes into amended_seq

@@ -35,7 +35,7 @@ public:
 
     // Takes over what changed in the catalog. A failure leaves the keys as they are.
     Result<void> refresh();
-    // Calls refresh() each second from a thread of its own until this object ends.
+    // Calls refresh() each second from a thread of its own until this object ends; nobody else calls it then.
     void keep_fresh();
 
 private:

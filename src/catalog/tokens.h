@@ -64,16 +64,16 @@ struct TokenRequest {
 };
 
 // Issues and checks tokens. Immutable, thread-safe; verify() takes microseconds and touches no disk.
-class Tokens {
+class AccessTokens {
 public:
     static constexpr std::size_t size_limit = 8 * 1024;
     static constexpr std::size_t secret_minimum = 32;
     static constexpr Nanos leeway = Nanos::seconds(60);
 
     // Fails with `invalid_input` when the secret is shorter than 32 characters.
-    static Result<Tokens> with_secret(Secret secret);
+    static Result<AccessTokens> with_secret(Secret secret);
     // The secret is LLMOBS_JWT_SECRET, else JWT_SECRET, else the directory's own (made on first start).
-    static Result<Tokens> of_directory(const DataDirectory& directory);
+    static Result<AccessTokens> of_directory(const DataDirectory& directory);
 
     // Fails with `invalid_input` for a lifetime that is not positive or above ten years.
     Result<std::string> issue(const TokenRequest& request, UnixNanos now) const;
@@ -81,7 +81,7 @@ public:
     std::expected<Principal, TokenRefusal> verify(std::string_view token, UnixNanos now) const;
 
 private:
-    explicit Tokens(Secret secret) : secret_(std::move(secret)) {}
+    explicit AccessTokens(Secret secret) : secret_(std::move(secret)) {}
     Secret secret_;
 };
 

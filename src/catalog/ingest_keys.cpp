@@ -1,0 +1,251 @@
+#include "catalog/ingest_keys.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <unordered_map>
+
+#include <openssl/evp.h>
+
+#include "base/log.h"
+#include "catalog/sha256.h"
+
+namespace obs {
+namespace {
+
+constexpr std::size_t credential_limit = 4096;
+
+// A rate as a bucket that holds one second of it. It may go below zero: then what was taken too much is paid
+// back.
+class Bucket {
+public:
+    explicit Bucket(std::int64_t per_second)
+        : per_second_(static_cast<double>(per_second)), level_(per_second_) {}
+
+    bool has(double amount, UnixNanos now) {
+        refill(now);
+        return level_ >= amount;
+    }
+    void take(double amount) { level_ -= amount; }
+    std::int64_t per_second() const { return static_cast<std::int64_t>(per_second_); }
+
+private:
+    void refill(UnixNanos now) {
+        // A clock that was set back gives nothing, and nothing is lost by it.
+        const double seconds = std::max(0.0, static_cast<double>((now - last_).count) / 1e9);
+        level_ = std::min(per_second_, level_ + seconds * per_second_);
+        last_ = now;
+    }
+
+    double per_second_, level_;
+    UnixNanos last_{0};
+};
+
+// What one key has used of its quota; shared by the requests of the key.
+class Meter {
+public:
+    explicit Meter(const Quota& quota) : quota_(quota) {
+        if (quota.requests_per_second) requests_.emplace(*quota.requests_per_second);
+        if (quota.bytes_per_second) bytes_.emplace(*quota.bytes_per_second);
+    }
+    const Quota& quota() const { return quota_; }
+
+    Result<void> count_request(UnixNanos now) {
+        const std::lock_guard lock(mutex_);
+        // How many bytes will come is not known yet: something must be left.
+        if (bytes_ && !bytes_->has(1, now)) return used_up(bytes_->per_second(), "bytes");
+        if (requests_ && !requests_->has(1, now)) return used_up(requests_->per_second(), "requests");
+        if (requests_) requests_->take(1);
+        return {};
+    }
+    void count_bytes(std::size_t bytes) {
+        const std::lock_guard lock(mutex_);
+        if (bytes_) bytes_->take(static_cast<double>(bytes));
+    }
+
+private:
+    static std::unexpected<Error> used_up(std::int64_t quota, std::string_view unit) {
+        return fail(ErrorKind::overloaded, "the quota of this key is used up: {} {} a second", quota, unit);
+    }
+
+    const Quota quota_;
+    std::mutex mutex_;
+    std::optional<Bucket> requests_, bytes_;
+};
+
+struct KnownKey {
+    Tenant tenant;
+    bool revoked = false;
+    std::shared_ptr<Meter> meter;
+};
+
+// Which text is meant: with or without its scheme, upper or lower case.
+std::string_view without_scheme(std::string_view credential, std::string_view scheme) {
+    const bool same = credential.size() > scheme.size() && credential[scheme.size()] == ' ' &&
+                      std::ranges::equal(credential.substr(0, scheme.size()), scheme, [](char a, char b) {
+                          return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
+                      });
+    if (!same) return {};
+    credential.remove_prefix(scheme.size() + 1);
+    credential.remove_prefix(std::min(credential.find_first_not_of(' '), credential.size()));
+    return credential;
+}
+
+// The password of `user:password` in base64; empty if it is none. Exporters made for other products send keys
+// so.
+std::string basic_password(std::string_view encoded) {
+    if (encoded.empty() || encoded.size() % 4 != 0) return {};
+    std::string plain(encoded.size() / 4 * 3, '\0');
+    const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(plain.data()),
+                                     reinterpret_cast<const unsigned char*>(encoded.data()),
+                                     static_cast<int>(encoded.size()));
+    if (size < 0) return {};
+    plain.erase(plain.find_last_not_of('\0') + 1);
+    const std::size_t colon = plain.find(':');
+    return colon == std::string::npos ? std::string() : plain.substr(colon + 1);
+}
+
+std::string key_text(std::string_view credential) {
+    if (credential.size() > credential_limit) return {};
+    if (const std::string_view bearer = without_scheme(credential, "bearer"); !bearer.empty())
+        return std::string(bearer);
+    if (const std::string_view basic = without_scheme(credential, "basic"); !basic.empty())
+        return basic_password(basic);
+    return std::string(credential);
+}
+
+bool looks_like_a_key(std::string_view text) {
+    return text.starts_with("llmo_sk_");
+}
+
+}  // namespace
+
+struct IngestKeys::State {
+    State(const Catalog& of, Clock given) : catalog(of), clock(std::move(given)) {}
+
+    const Catalog& catalog;
+    const Clock clock;
+
+    std::shared_mutex
+        mutex;  // of the two maps; held for a lookup or an exchange, never while a disk is asked
+    std::unordered_map<std::string, KnownKey> by_hash;
+    std::unordered_map<std::string, std::shared_ptr<Meter>> by_id;
+
+    std::mutex lookup_mutex;
+    Bucket lookups{lookups_per_second};
+
+    std::int64_t version = -1;  // of the catalog when the maps were read; refresh() alone touches it
+    bool failing = false;
+    std::mutex refresh_mutex;
+    std::condition_variable_any stopping;
+
+    std::optional<KnownKey> known(const std::string& hash) {
+        const std::shared_lock lock(mutex);
+        const auto found = by_hash.find(hash);
+        return found == by_hash.end() ? std::nullopt : std::optional(found->second);
+    }
+
+    // A key keeps what it has used as long as its quota stays the same.
+    std::shared_ptr<Meter> meter_for(const IngestKey& key) {
+        const auto found = by_id.find(key.id);
+        if (found != by_id.end() && found->second->quota() == key.quota) return found->second;
+        return std::make_shared<Meter>(key.quota);
+    }
+
+    KnownKey remember(const IngestKey& key) {
+        const std::unique_lock lock(mutex);
+        KnownKey known{Tenant{key.org, key.project, key.id}, key.revoked.has_value(), meter_for(key)};
+        by_hash[key.sha256] = known;
+        by_id[key.id] = known.meter;
+        return known;
+    }
+
+    bool may_look_up(UnixNanos now) {
+        const std::lock_guard lock(lookup_mutex);
+        if (!lookups.has(1, now)) return false;
+        lookups.take(1);
+        return true;
+    }
+
+    Result<KnownKey> find(const std::string& text) {
+        const std::string hash = sha256_hex(text);
+        if (std::optional<KnownKey> key = known(hash)) return *std::move(key);
+        if (!may_look_up(clock()))
+            return fail(ErrorKind::overloaded, "too many unknown ingest keys are being tried");
+        const std::optional<IngestKey> stored = OBS_TRY(catalog.key_by_hash(hash));
+        if (!stored) return fail(ErrorKind::unauthenticated, "unknown ingest key");
+        return remember(*stored);
+    }
+};
+
+IngestKeys::IngestKeys(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+IngestKeys::~IngestKeys() = default;
+
+Result<std::unique_ptr<IngestKeys>> IngestKeys::load(const Catalog& catalog, Clock clock) {
+    std::unique_ptr<IngestKeys> keys(new IngestKeys(std::make_unique<State>(catalog, std::move(clock))));
+    OBS_TRY_VOID(keys->refresh());
+    return keys;
+}
+
+Result<Tenant> IngestKeys::admit(std::string_view credential, bool from_loopback) {
+    const std::string text = key_text(credential);
+    if (!looks_like_a_key(text)) {
+        if (from_loopback) return Tenant{};
+        if (credential.empty())
+            return fail(ErrorKind::unauthenticated,
+                        "an ingest key is needed: `Authorization: Bearer llmo_sk_live_...`");
+        return fail(ErrorKind::unauthenticated, "this is no ingest key: keys start with llmo_sk_");
+    }
+    const KnownKey key = OBS_TRY(state_->find(text));
+    if (key.revoked) return fail(ErrorKind::unauthenticated, "this ingest key was revoked");
+    OBS_TRY_VOID(key.meter->count_request(state_->clock()));
+    return key.tenant;
+}
+
+void IngestKeys::charge(const Tenant& tenant, std::size_t bytes) {
+    if (tenant.key_id.empty()) return;
+    std::shared_ptr<Meter> meter;
+    {
+        const std::shared_lock lock(state_->mutex);
+        const auto found = state_->by_id.find(tenant.key_id);
+        if (found != state_->by_id.end()) meter = found->second;
+    }
+    if (meter) meter->count_bytes(bytes);
+}
+
+Result<void> IngestKeys::refresh() {
+    // Asked before the keys are read: a change in between is then seen by the next refresh.
+    const std::int64_t version = OBS_TRY(state_->catalog.version());
+    if (version == state_->version) return {};
+    const std::vector<IngestKey> keys = OBS_TRY(state_->catalog.keys());
+    std::unordered_map<std::string, KnownKey> by_hash;
+    std::unordered_map<std::string, std::shared_ptr<Meter>> by_id;
+    const std::unique_lock lock(state_->mutex);
+    for (const IngestKey& key : keys) {
+        KnownKey known{Tenant{key.org, key.project, key.id}, key.revoked.has_value(), state_->meter_for(key)};
+        by_id[key.id] = known.meter;
+        by_hash[key.sha256] = std::move(known);
+    }
+    state_->by_hash.swap(by_hash);
+    state_->by_id.swap(by_id);
+    state_->version = version;
+    return {};
+}
+
+void IngestKeys::keep_fresh() {
+    refresher_ = std::jthread([this](std::stop_token stop) {
+        std::unique_lock lock(state_->refresh_mutex);
+        while (!state_->stopping.wait_for(lock, stop, std::chrono::seconds(1),
+                                          [&] { return stop.stop_requested(); })) {
+            const Result<void> done = refresh();
+            if (!done && !state_->failing) log::warning("ingest keys: {}", done.error().message);
+            state_->failing = !done;
+        }
+    });
+}
+
+}  // namespace obs

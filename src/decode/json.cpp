@@ -121,7 +121,8 @@ bool JsonReader::open() {
             error = iterate();
         }
     }
-    return error == simdjson::SUCCESS || broken(error);
+    is_open_ = error == simdjson::SUCCESS;
+    return is_open_ || broken(error);
 }
 
 bool JsonReader::at_end() {
@@ -453,7 +454,7 @@ bool JsonReader::broken(std::string what) {
 
 bool JsonReader::broken(simdjson::error_code error) {
     const char* location = nullptr;
-    if (document_.current_location().get(location) == simdjson::SUCCESS && location != nullptr)
+    if (is_open_ && document_.current_location().get(location) == simdjson::SUCCESS && location != nullptr)
         where_ = location;
     switch (error) {
         case simdjson::UNESCAPED_CHARS: return broken("a control character inside a text");

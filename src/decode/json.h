@@ -145,6 +145,7 @@ private:
     ValueJson* json_ = nullptr;  // where write_any() writes
     simdjson::ondemand::parser own_parser_;
     simdjson::ondemand::document document_;
+    bool is_open_ = false;
     std::string repaired_body_;
     std::string scratch_, key_scratch_, bytes_;
     const char* where_ = nullptr;

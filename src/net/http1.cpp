@@ -216,7 +216,10 @@ private:
                 break;
             }
             if (state_ == State::head && parser_->is_header_done()) begin_exchange();
-            if (parser_->is_done()) message_complete();
+            if (parser_->is_done())
+                message_complete();
+            else if (used == bytes.size())
+                break;  // within a body the parser does not say that it needs more
         }
         return state_ == State::ended ? bytes.size() : used;
     }
@@ -301,6 +304,7 @@ private:
         head += "\r\n";
         wire_.output.append(std::move(head));
         if (!bodiless && !head_only_) wire_.output.append(std::move(response.body));
+        exchange_.reset();  // what was received of a refused body makes room at once
         if (!keep_alive) end();
     }
 

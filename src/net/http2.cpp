@@ -324,6 +324,7 @@ private:
     void submit(Stream& stream, Response response) {
         if (std::exchange(stream.answered, true)) return;
         stream.receiving = false;
+        stream.exchange.reset();  // what was received of a refused body makes room at once
         stream.response = std::move(response);
         const Response& answer = stream.response;
         std::array<char, 24> digits{};

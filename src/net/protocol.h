@@ -68,7 +68,7 @@ struct Surroundings {
 // One connection as its protocol sees it. The protocol lives no longer than this.
 struct Wire {
     Surroundings around;
-    std::string peer;
+    std::string peer{};
     bool tls = false;
     bool on_loopback = true;
     std::shared_ptr<Mailbox> mailbox{};

@@ -119,6 +119,8 @@ public:
         if (closed_) return;
         wire_.now = now;
         const Limits& limits = *wire_.around.limits;
+        // Not reading is our own choice then.
+        if (!protocol_ && wire_.around.budget->under_pressure()) opened_ = now;
         if (!protocol_ && now - opened_ > limits.first_bytes) return close();
         if (lingering_since_ && now - *lingering_since_ > limits.linger) return close();
         if (!wire_.output.empty() && now - wrote_ > limits.write) return close();
@@ -147,10 +149,10 @@ private:
     }
 
     bool wants_input() {
-        if (!protocol_ || lingering_since_ || write_wants_read_) return true;
+        if (lingering_since_ || write_wants_read_) return true;
         if (wire_.output.size() > clogged) return false;
         const bool pressure = wire_.around.budget->under_pressure();
-        if (protocol_->wants_input(pressure)) return true;
+        if (protocol_ ? protocol_->wants_input(pressure) : !pressure) return true;
         if (pressure && !std::exchange(paused_, true)) loop_.resume_later(weak_from_this());
         return false;
     }
@@ -246,7 +248,7 @@ private:
     Wire wire_;
     std::string first_bytes_;
     std::unique_ptr<Protocol> protocol_;  // after wire_, which it uses
-    const Time opened_;
+    Time opened_;
     Time wrote_{};         // when the output last got shorter
     bool unsent_ = false;  // the last flush left something
     std::optional<Time> lingering_since_;

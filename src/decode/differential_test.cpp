@@ -32,7 +32,7 @@ using opentelemetry::proto::collector::metrics::v1::ExportMetricsServiceRequest;
 using opentelemetry::proto::collector::trace::v1::ExportTraceServiceRequest;
 
 // The library complains of every text that is no UTF-8, as it should.
-const pb::LogHandler* const talkative = pb::SetLogHandler(nullptr);
+pb::LogHandler* const talkative = pb::SetLogHandler(nullptr);
 
 constexpr UnixNanos now{1'790'000'000'000'000'000};
 // Captures are as old as they are.

@@ -39,11 +39,11 @@ private:
 };
 
 struct RequestHead {
-    std::string method;
-    std::string path;   // as sent, without the query
-    std::string query;  // as sent, without `?`
-    Headers headers;
-    std::string peer;  // address without port
+    std::string method{};
+    std::string path{};   // as sent, without the query
+    std::string query{};  // as sent, without `?`
+    Headers headers{};
+    std::string peer{};  // address without port
     bool http2 = false;
     bool tls = false;
     bool listener_on_loopback = true;

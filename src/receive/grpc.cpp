@@ -58,14 +58,14 @@ std::optional<std::chrono::nanoseconds> parse_timeout(std::string_view text) {
     if (count < 0) return std::nullopt;
     // Eight digits of hours are more nanoseconds than fit; a day is as good as for ever.
     constexpr nanoseconds most = hours(24);
-    const auto clipped = [&](auto duration) { return duration >= most ? most : nanoseconds(duration); };
+    const auto times = [&](nanoseconds one) { return count >= most / one ? most : count * one; };
     switch (*unit) {
-        case 'H': return clipped(hours(count));
-        case 'M': return clipped(minutes(count));
-        case 'S': return clipped(seconds(count));
-        case 'm': return clipped(milliseconds(count));
-        case 'u': return clipped(microseconds(count));
-        case 'n': return clipped(nanoseconds(count));
+        case 'H': return times(hours(1));
+        case 'M': return times(minutes(1));
+        case 'S': return times(seconds(1));
+        case 'm': return times(milliseconds(1));
+        case 'u': return times(microseconds(1));
+        case 'n': return times(nanoseconds(1));
         default: return std::nullopt;
     }
 }

@@ -1,6 +1,7 @@
 #include "serve/api_service.h"
 
 #include <algorithm>
+#include <atomic>
 #include <random>
 #include <utility>
 
@@ -18,6 +19,8 @@ struct ApiService::Admitted {
     std::string request_id{};
     UnixNanos now;
     std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
+    // An answer that comes after the 504 goes nowhere and is not counted again.
+    mutable std::atomic<bool> counted = false;
 };
 
 namespace {
@@ -189,6 +192,7 @@ net::Response ApiService::finished(net::Response response, const net::RequestHea
     add_security_headers(head, response.headers);
     response.headers.add("x-request-id", admitted.request_id);
     guard_.add_headers(head, head.method == "OPTIONS" ? router_.methods_of(head.path) : "", response.headers);
+    if (admitted.counted.exchange(true)) return response;
     http_.count({.method = known_method(head.method),
                  .endpoint = admitted.route == nullptr ? "unmatched" : admitted.route->pattern,
                  .status = response.status,

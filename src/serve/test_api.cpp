@@ -1,0 +1,137 @@
+#include "serve/test_api.h"
+
+#include <future>
+#include <utility>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "base/ids.h"
+
+namespace obs::serve::test {
+
+namespace {
+
+constexpr UnixNanos now = obs::test::noon + Nanos::hours(1);
+
+std::expected<Principal, TokenRefusal> verify(std::string_view token, UnixNanos) {
+    if (token == "old") return std::unexpected(TokenRefusal{TokenFault::expired, "the token has expired"});
+    Principal principal{};
+    principal.subject = "test";
+    principal.org = "acme";
+    principal.projects = {"main"};
+    if (token == "homeless") {
+        principal.projects.clear();
+        principal.permissions = permissions_of(Role::viewer);
+        return principal;
+    }
+    const auto role = role_from(token);
+    if (!role) return std::unexpected(TokenRefusal{TokenFault::signature, "the token was not made here"});
+    principal.role = *role;
+    principal.permissions = permissions_of(*role);
+    return principal;
+}
+
+}  // namespace
+
+std::string hex(std::string_view bytes) {
+    return to_hex(std::as_bytes(std::span(bytes)));
+}
+
+std::string Answer::at(std::string_view pointer) const {
+    simdjson::dom::parser parser;
+    simdjson::dom::element root, found;
+    if (parser.parse(body).get(root) != simdjson::SUCCESS) {
+        ADD_FAILURE() << "not JSON: " << body.substr(0, 500);
+        return {};
+    }
+    if (root.at_pointer(pointer).get(found) != simdjson::SUCCESS) return {};
+    return simdjson::minify(found);
+}
+
+std::string Answer::cursor() const {
+    const std::string quoted = at("/pagination/cursor");
+    return quoted.empty() ? quoted : quoted.substr(1, quoted.size() - 2);
+}
+
+std::string Answer::names() const {
+    std::string names;
+    for (std::size_t i = 0;; ++i) {
+        const std::string name = at(fmt::format("/data/{}/span_name", i));
+        if (name.empty()) return names;
+        names += (names.empty() ? "" : " ") + name.substr(1, name.size() - 2);
+    }
+}
+
+SpanBatch FakeLive::running(const Scope&, TraceId trace) const {
+    SpanBatch batch;
+    if (rows.empty()) return batch;
+    const SpanBatch all = std::get<SpanBatch>(obs::test::batch_of(rows));
+    for (std::size_t row = 0; row < all.size(); ++row)
+        if (all.trace_id[row] == trace) append_row(batch, all, row);
+    return batch;
+}
+
+TestApi::TestApi(ApiOptions options, SpanStore* store) {
+    head.listener_on_loopback = true;
+    EXPECT_TRUE(memory.migrate());
+    service = std::make_unique<ApiService>(
+        ApiParts{.store = store == nullptr ? memory : *store,
+                 .live = live,
+                 .unpriced = unpriced,
+                 .metrics = metrics,
+                 .verify = verify,
+                 .not_ready = [this]() -> std::optional<std::string> {
+                     return ready ? std::nullopt : std::optional<std::string>("replaying");
+                 },
+                 .clock = [] { return now; }},
+        std::move(options));
+}
+
+void TestApi::write(std::vector<TestRow> rows) {
+    for (TestRow& row : rows) {
+        if (row.get("org_id") == nullptr) row.set("org_id", "acme");
+        if (row.get("project_id") == nullptr) row.project("main");
+        if (row.table() == TableId::spans && row.get("kind") == nullptr)
+            row.set("is_call", std::int64_t{1});
+        row.seq(++live.visible);
+    }
+    const auto written = memory.write(obs::test::batch_of(rows), fmt::format("w{}", ++writes_));
+    ASSERT_TRUE(written) << written.error().message;
+}
+
+net::Request request_of(const net::RequestHead& head, std::string_view method, std::string_view target,
+                        std::string_view body, Fields headers) {
+    net::Request request{.head = head, .body = Buffer(body), .received = body.size()};
+    request.head.method = method;
+    request.head.path = target.substr(0, target.find('?'));
+    if (target.contains('?')) request.head.query = target.substr(target.find('?') + 1);
+    for (auto& [name, value] : headers) request.head.headers.add(std::move(name), std::move(value));
+    return request;
+}
+
+Answer TestApi::ask(std::string_view method, std::string_view target, std::string_view body, Fields headers) {
+    net::Request request = request_of(head, method, target, body, std::move(headers));
+    auto admitted = service->admit(request.head);
+    const auto answer = [](net::Response response) {
+        return Answer{response.status, std::move(response.body), std::move(response.headers)};
+    };
+    if (auto* refusal = std::get_if<net::Response>(&admitted)) return answer(std::move(*refusal));
+    request.context = std::get<net::Proceed>(admitted).context;
+    std::promise<net::Response> promise;
+    auto future = promise.get_future();
+    service->handle(std::move(request),
+                    [&](net::Response response) { promise.set_value(std::move(response)); });
+    return answer(future.get());
+}
+
+Answer TestApi::get(std::string_view target, std::string_view token, Fields headers) {
+    headers.emplace_back("authorization", fmt::format("Bearer {}", token));
+    return ask("GET", target, "", std::move(headers));
+}
+
+Answer TestApi::search(std::string_view body, std::string_view token) {
+    return ask("POST", "/api/v1/traces/search", body, {{"authorization", fmt::format("Bearer {}", token)}});
+}
+
+}  // namespace obs::serve::test

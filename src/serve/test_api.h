@@ -1,0 +1,79 @@
+// The API over a store in memory, asked without sockets.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <simdjson.h>
+
+#include "serve/api_service.h"
+#include "store/memory/memory_store.h"
+#include "store/test_rows.h"
+
+namespace obs::serve::test {
+
+using obs::test::TestRow;
+
+struct Answer {
+    int status = 0;
+    std::string body;
+    net::Headers headers;
+
+    // The value at a JSON pointer as text, `/data/0/model`; empty if there is none.
+    std::string at(std::string_view pointer) const;
+    std::string cursor() const;
+    // Names of the spans in `data`, separated by blanks.
+    std::string names() const;
+};
+
+class FakeLive : public query::LiveData {
+public:
+    std::uint64_t visible_seq() const override { return visible; }
+    SpanBatch running(const Scope&, TraceId trace) const override;
+
+    std::uint64_t visible = 0;
+    std::vector<TestRow> rows;
+};
+
+class FakeUnpriced : public query::UnpricedModels {
+public:
+    std::vector<query::UnpricedModel> unpriced(const Scope&) const override { return models; }
+    std::vector<query::UnpricedModel> models;
+};
+
+using Fields = std::vector<std::pair<std::string, std::string>>;
+
+// Tokens are names: `admin`, `developer`, `viewer`, `billing` of organisation `acme` and project `main`,
+// `homeless` without a project, `old` that has expired.
+class TestApi {
+public:
+    explicit TestApi(ApiOptions options = {}, SpanStore* store = nullptr);
+
+    // Unless they say otherwise, rows are model calls of acme/main, stored and visible.
+    void write(std::vector<TestRow> rows);
+    Answer get(std::string_view target, std::string_view token = "admin", Fields headers = {});
+    Answer search(std::string_view body, std::string_view token = "admin");
+    Answer ask(std::string_view method, std::string_view target, std::string_view body, Fields headers);
+
+    MemoryStore memory;
+    FakeLive live;
+    FakeUnpriced unpriced;
+    Metrics metrics;
+    bool ready = true;
+    net::RequestHead head;  // what every request begins with
+    std::unique_ptr<ApiService> service;
+
+private:
+    std::uint64_t writes_ = 0;
+};
+
+// Lower-case hex of raw bytes.
+std::string hex(std::string_view bytes);
+
+net::Request request_of(const net::RequestHead& head, std::string_view method, std::string_view target,
+                        std::string_view body, Fields headers);
+
+}  // namespace obs::serve::test

@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "model/native.h"
+#include "store/clickhouse/amend_sql.h"
 #include "store/clickhouse/migrations.h"
+#include "store/clickhouse/newest_first.h"
 #include "store/sql/render.h"
 
 namespace obs {
@@ -14,10 +16,11 @@ namespace {
 
 using std::chrono::steady_clock;
 
+constexpr auto health_patience = std::chrono::seconds(2);
+
 class ClickHouseStore final : public SpanStore {
 public:
-    ClickHouseStore(std::unique_ptr<Transport> transport, ClickHouseOptions options)
-        : transport_(std::move(transport)), options_(std::move(options)) {}
+    ClickHouseStore(std::unique_ptr<Transport> transport) : transport_(std::move(transport)) {}
 
     Result<void> migrate() override {
         OBS_TRY_VOID(
@@ -43,15 +46,26 @@ public:
         return within_result(transport_->insert(table_name(table_of(rows)), id, block.view()), id);
     }
 
-    Result<void> amend(const Amendments&) override { return {}; }
+    Result<void> amend(const Amendments& amendments) override {
+        const std::pair<Amendment, const std::vector<SpanKey>&> kinds[] = {
+            {Amendment::to_rollup, amendments.to_rollup},
+            {Amendment::to_own, amendments.to_own},
+            {Amendment::to_root, amendments.to_root},
+        };
+        // New content first, as the other changes do not touch it.
+        if (!amendments.content.empty()) OBS_TRY_VOID(amend_content(amendments), "cannot amend content");
+        for (const auto& [kind, keys] : kinds)
+            if (!keys.empty()) OBS_TRY_VOID(amend_keys(kind, keys, amendments), "cannot amend");
+        return {};
+    }
 
     Result<Rows> rows(const RowQuestion& question, const Cancel& cancel) override {
         OBS_TRY_VOID(check(question));
-        const std::string answer = OBS_TRY(transport_->ask(render(question, clickhouse_dialect), cancel));
-        Rows rows{.batch = empty_batch(question.table)};
-        OBS_TRY_VOID(read_native(answer, rows.batch));
-        if (question.content_bytes) cut_content(rows.batch, *question.content_bytes);
-        return rows;
+        if (question.limit == 0) return Rows{.batch = empty_batch(question.table)};
+        return ask_newest_first(
+            question, cancel,
+            [this](const RowQuestion& piece, const Cancel& within) { return ask_window(piece, within); },
+            [&](const Cancel& within) { return extent(question.table, within); });
     }
 
     Result<Table> groups(const GroupQuestion& question, const Cancel& cancel) override {
@@ -76,8 +90,34 @@ public:
             cancel);
     }
 
-    Result<void> forget(const Forget&) override { return {}; }
-    StoreHealth health() override { return {}; }
+    Result<void> forget(const Forget& what) override {
+        const bool whole_days = what.what == Forget::What::rows && what.before && what.org.empty() &&
+                                what.project.empty() && !what.user_id;
+        if (whole_days) OBS_TRY_VOID(drop_days(what.table, *what.before), "cannot drop days");
+        const Statement statement = forget_statement(what);
+        if (statement.sql.empty()) return {};
+        OBS_TRY_VOID(transport_->rewrite(statement), "cannot forget");
+        return {};
+    }
+
+    StoreHealth health() override {
+        const auto table =
+            figures({"SELECT toInt64(sum(rows)), toInt64(sum(bytes_on_disk)), toInt64(count()), "
+                     "(SELECT toInt64(min(unreserved_space)) FROM system.disks) "
+                     "FROM system.parts WHERE active AND database = currentDatabase()"},
+                    {.stop = {}, .deadline = steady_clock::now() + health_patience});
+        if (!table) return {.ok = false, .reason = table.error().message};
+        const auto figure = [&](std::size_t at) {
+            const auto* number = std::get_if<std::int64_t>(&table->rows.at(0).at(at));
+            return number == nullptr ? 0 : static_cast<std::uint64_t>(*number);
+        };
+        return {.ok = true,
+                .reason = {},
+                .rows = figure(0),
+                .bytes_on_disk = figure(1),
+                .parts = figure(2),
+                .free_bytes = figure(3)};
+    }
 
 private:
     static AnyBatch empty_batch(TableId table) {
@@ -95,6 +135,75 @@ private:
         return {};
     }
 
+    Result<Piece> ask_window(const RowQuestion& question, const Cancel& cancel) {
+        Statement statement = render(question, clickhouse_dialect);
+        statement.settings.push_back(fmt::format("max_rows_to_read = {}", question.budget.rows));
+        const Transport::Answer answer = OBS_TRY(transport_->ask(statement, cancel));
+        Piece piece{empty_batch(question.table), answer.rows_read};
+        OBS_TRY_VOID(read_native(answer.native, piece.rows));
+        if (question.content_bytes) cut_content(piece.rows, *question.content_bytes);
+        return piece;
+    }
+
+    Result<Window> extent(TableId table, const Cancel& cancel) {
+        const Table ends = OBS_TRY(figures(
+            {fmt::format("SELECT toUnixTimestamp64Nano(min(ts)), toUnixTimestamp64Nano(max(ts)) FROM {}",
+                         table_name(table))},
+            cancel));
+        return Window{UnixNanos{std::get<std::int64_t>(ends.rows.at(0).at(0))},
+                      UnixNanos{std::get<std::int64_t>(ends.rows.at(0).at(1))}};
+    }
+
+    // The keys wait in a table of their own: thousands of them as values of a statement take seconds.
+    Result<void> put_keys(SpanBatch keys) {
+        OBS_TRY_VOID(transport_->execute({"TRUNCATE TABLE amended_keys"}));
+        Buffer block;
+        append_native(AnyBatch(std::move(keys)), block);
+        return transport_->insert("amended_keys", {}, block.view());
+    }
+
+    static void put_key(SpanBatch& keys, const SpanKey& key) {
+        const std::size_t row = keys.size();
+        keys.ts.put(row, key.ts);
+        keys.trace_id.put(row, key.trace_id);
+        keys.span_id.put(row, key.span_id);
+    }
+
+    Result<void> amend_keys(Amendment kind, const std::vector<SpanKey>& keys, const Amendments& amendments) {
+        SpanBatch batch;
+        for (const SpanKey& key : keys) put_key(batch, key);
+        OBS_TRY_VOID(put_keys(std::move(batch)));
+        return transport_->execute(amend_statement(kind, amendments));
+    }
+
+    Result<void> amend_content(const Amendments& amendments) {
+        const SpanBatch& rows = amendments.content;
+        SpanBatch keys;
+        for (std::size_t row = 0; row < rows.size(); ++row)
+            put_key(keys, {rows.ts[row], rows.trace_id[row], rows.span_id[row]});
+        OBS_TRY_VOID(put_keys(std::move(keys)));
+        OBS_TRY_VOID(transport_->execute({"TRUNCATE TABLE amended_content"}));
+        Buffer block;
+        append_native(AnyBatch(rows), block);
+        OBS_TRY_VOID(transport_->insert("amended_content", {}, block.view()));
+        OBS_TRY_VOID(transport_->execute(amend_statement(Amendment::content, amendments)));
+        // Text of prompts does not stay in memory for longer than it is needed.
+        return transport_->execute({"TRUNCATE TABLE amended_content"});
+    }
+
+    Result<void> drop_days(TableId table, UnixNanos before) {
+        const Table days = OBS_TRY(figures(
+            {"SELECT DISTINCT partition FROM system.parts WHERE active AND database = currentDatabase() AND "
+             "table = {p0:String} AND toDate(partition) < toDate(fromUnixTimestamp64Nano({p1:Int64}, 'UTC'), "
+             "'UTC')",
+             {std::string(table_name(table)), before.since_epoch}},
+            {}));
+        for (const auto& day : days.rows)
+            OBS_TRY_VOID(transport_->rewrite({fmt::format(
+                "ALTER TABLE {} DROP PARTITION '{}'", table_name(table), std::get<std::string>(day.at(0)))}));
+        return {};
+    }
+
     Result<void> apply(const Migration& migration) {
         for (const std::string_view statement : statements_of(migration.sql))
             OBS_TRY_VOID(transport_->execute({std::string(statement)}));
@@ -103,20 +212,19 @@ private:
     }
 
     Result<Table> figures(const Statement& statement, const Cancel& cancel) {
-        const std::string answer = OBS_TRY(transport_->ask(statement, cancel));
+        const Transport::Answer answer = OBS_TRY(transport_->ask(statement, cancel));
         Table table;
-        OBS_TRY_VOID(read_native(answer, table));
+        OBS_TRY_VOID(read_native(answer.native, table));
         return table;
     }
 
     std::unique_ptr<Transport> transport_;
-    ClickHouseOptions options_;
 };
 
 }  // namespace
 
-std::unique_ptr<SpanStore> clickhouse_store(std::unique_ptr<Transport> transport, ClickHouseOptions options) {
-    return std::make_unique<ClickHouseStore>(std::move(transport), std::move(options));
+std::unique_ptr<SpanStore> clickhouse_store(std::unique_ptr<Transport> transport) {
+    return std::make_unique<ClickHouseStore>(std::move(transport));
 }
 
 }  // namespace obs

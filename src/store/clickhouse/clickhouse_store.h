@@ -9,13 +9,6 @@
 
 namespace obs {
 
-struct ClickHouseOptions {
-    Clock clock = system_now;
-};
-
-std::unique_ptr<SpanStore> clickhouse_store(std::unique_ptr<Transport> transport, ClickHouseOptions options);
-inline std::unique_ptr<SpanStore> clickhouse_store(std::unique_ptr<Transport> transport) {
-    return clickhouse_store(std::move(transport), {});
-}
+std::unique_ptr<SpanStore> clickhouse_store(std::unique_ptr<Transport> transport);
 
 }  // namespace obs

@@ -1,6 +1,8 @@
 #include "store/clickhouse/embedded_transport.h"
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <utility>
@@ -61,14 +63,30 @@ private:
     std::vector<Connection> free_;
 };
 
+Statement with_settings(Statement statement) {
+    if (!statement.settings.empty())
+        statement.sql += fmt::format(" SETTINGS {}", fmt::join(statement.settings, ", "));
+    return statement;
+}
+
 class EmbeddedTransport final : public Transport {
 public:
-    EmbeddedTransport(Connection writer, Connection admin, std::vector<Connection> readers)
-        : writer_(std::move(writer)), admin_(std::move(admin)), readers_(std::move(readers)) {}
+    EmbeddedTransport(Connection writer, Connection rewriter, Connection admin,
+                      std::vector<Connection> readers)
+        : writer_(std::move(writer)),
+          rewriter_(std::move(rewriter)),
+          admin_(std::move(admin)),
+          readers_(std::move(readers)) {}
 
     Result<void> execute(const Statement& statement) override {
         const std::lock_guard lock(writing_);
-        OBS_TRY(writer_->query(statement));
+        OBS_TRY(writer_->query(with_settings(statement)));
+        return {};
+    }
+
+    Result<void> rewrite(const Statement& statement) override {
+        const std::lock_guard lock(rewriting_);
+        OBS_TRY(rewriter_->query(with_settings(statement)));
         return {};
     }
 
@@ -79,11 +97,12 @@ public:
         return writer_->insert(sql, native);
     }
 
-    Result<std::string> ask(const Statement& statement, const Cancel& cancel) override {
+    Result<Answer> ask(const Statement& statement, const Cancel& cancel) override {
         const Pool::Lease reader = OBS_TRY(readers_.take(cancel));
         const Watched watched(*this, statement, cancel);
         if (cancel.due()) return fail(ErrorKind::cancelled, "the question was given up");
-        return (*reader).query(watched.statement);
+        EngineAnswer answer = OBS_TRY((*reader).query(watched.statement));
+        return Answer{std::move(answer.bytes), answer.rows_read};
     }
 
     Result<void> stream(const Statement& statement, const std::function<Result<bool>(std::string_view)>& sink,
@@ -99,12 +118,16 @@ private:
     struct Watched {
         Watched(EmbeddedTransport& transport, const Statement& asked, const Cancel& cancel)
             : name(fmt::format("q{}", transport.next_name_.fetch_add(1))),
-              statement(asked),
-              on_stop(cancel.stop, Kill{transport, name}) {
-            statement.sql += fmt::format(" SETTINGS log_comment = '{}'", name);
-            if (cancel.deadline == std::chrono::steady_clock::time_point::max()) return;
-            const std::chrono::duration<double> left = cancel.deadline - std::chrono::steady_clock::now();
-            statement.sql += fmt::format(", max_execution_time = {:.3f}", std::max(left.count(), 0.001));
+              statement(with_settings(limited(asked, name, cancel))),
+              on_stop(cancel.stop, Kill{transport, name}) {}
+        static Statement limited(Statement asked, const std::string& name, const Cancel& cancel) {
+            asked.settings.push_back(fmt::format("log_comment = '{}'", name));
+            if (cancel.deadline != std::chrono::steady_clock::time_point::max()) {
+                const std::chrono::duration<double> left = cancel.deadline - std::chrono::steady_clock::now();
+                asked.settings.push_back(
+                    fmt::format("max_execution_time = {:.3f}", std::max(left.count(), 0.001)));
+            }
+            return asked;
         }
         struct Kill {
             EmbeddedTransport& transport;
@@ -126,6 +149,8 @@ private:
 
     std::mutex writing_;
     Connection writer_;
+    std::mutex rewriting_;
+    Connection rewriter_;
     std::mutex admin_mutex_;
     Connection admin_;
     Pool readers_;
@@ -162,8 +187,10 @@ Result<std::unique_ptr<Transport>> embedded_transport(std::shared_ptr<Engine> en
 
     // Inserts of 10,000 rows are one block; more threads would only share its columns out.
     Connection writer = OBS_TRY(connect(*engine, options, {"max_threads=1", "max_insert_threads=1"}));
+    Connection rewriter = OBS_TRY(connect(*engine, options, {"mutations_sync=1", "alter_sync=1"}));
     Connection admin = OBS_TRY(connect(*engine, options, {}));
-    return std::make_unique<EmbeddedTransport>(std::move(writer), std::move(admin), std::move(readers));
+    return std::make_unique<EmbeddedTransport>(std::move(writer), std::move(rewriter), std::move(admin),
+                                               std::move(readers));
 }
 
 }  // namespace obs

@@ -112,8 +112,9 @@ constexpr std::string_view users_text = R"(<clickhouse>
 </clickhouse>
 )";
 
-// Parameters are read like a field of a TSV file.
-void append_escaped(std::string& out, std::string_view text) {
+// What stands for a byte in a parameter, which is read like a field of a TSV file; `quote` too in a list's
+// text.
+void append_escaped(std::string& out, std::string_view text, bool in_list = false) {
     for (const char c : text) {
         switch (c) {
             case '\\': out += "\\\\"; break;
@@ -123,18 +124,10 @@ void append_escaped(std::string& out, std::string_view text) {
             case '\b': out += "\\b"; break;
             case '\f': out += "\\f"; break;
             case '\0': out += "\\0"; break;
+            case '\'': out += in_list ? "\\'" : "'"; break;
             default: out += c;
         }
     }
-}
-
-std::string in_quotes(std::string_view text) {
-    std::string out = "'";
-    for (const char c : text) {
-        if (c == '\\' || c == '\'') out += '\\';
-        out += c;
-    }
-    return out += '\'';
 }
 
 template <class T>
@@ -142,9 +135,11 @@ std::string listed(const std::vector<T>& values) {
     std::string out = "[";
     for (const T& value : values) {
         if (out.size() > 1) out += ',';
-        if constexpr (std::is_same_v<T, std::string>)
-            out += in_quotes(value);
-        else
+        if constexpr (std::is_same_v<T, std::string>) {
+            out += '\'';
+            append_escaped(out, value, true);
+            out += '\'';
+        } else
             out += fmt::format("{}", value);
     }
     return out += ']';
@@ -157,7 +152,7 @@ std::string parameter_text(const Bound& value) {
             if constexpr (std::is_same_v<T, std::string>)
                 append_escaped(text, v);
             else if constexpr (requires { v.begin(); })
-                append_escaped(text, listed(v));
+                text = listed(v);
             else
                 text = fmt::format("{}", v);
             return text;
@@ -259,7 +254,7 @@ public:
     OpenConnection(std::shared_ptr<const OpenEngine> engine, const libchdb::Functions& chdb, Session session)
         : engine_(std::move(engine)), chdb_(chdb), session_(std::move(session)) {}
 
-    Result<std::string> query(const Statement& statement, std::string_view format) override {
+    Result<EngineAnswer> query(const Statement& statement, std::string_view format) override {
         const Parameters bound(statement);
         const Answer answer(chdb_, chdb_.chdb_query_with_params_n(
                                        *session_, statement.sql.data(), statement.sql.size(), format.data(),
@@ -267,7 +262,7 @@ public:
                                        bound.value_pointers.data(), bound.value_sizes.data(), bound.count()));
         if (answer.error() != nullptr)
             return std::unexpected(engine_error(answer.error(), EngineUse::reading));
-        return std::string(answer.bytes());
+        return EngineAnswer{std::string(answer.bytes()), chdb_.chdb_result_storage_rows_read(answer.get())};
     }
 
     Result<void> stream(const Statement& statement,

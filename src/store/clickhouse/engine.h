@@ -1,7 +1,8 @@
 // ClickHouse inside this process: libchdb, loaded when it is the chosen store. One engine a process, over one
 // directory; it lives as long as anything that points to it.
 //
-// After `open` the process may not fork without exec (posix_spawn is fine).
+// After `open` the process may not fork without exec (posix_spawn is fine). All of it must be gone before
+// main returns: the library's thread-local objects die before static ones.
 #pragma once
 
 #include <cstdint>
@@ -17,13 +18,18 @@
 
 namespace obs {
 
+struct EngineAnswer {
+    std::string bytes;
+    std::uint64_t rows_read = 0;  // of tables, to find it
+};
+
 // A session of the engine. One statement at a time; one thread at a time.
 class EngineConnection {
 public:
     virtual ~EngineConnection() = default;
 
-    // The whole answer in `format`. `text` may be a set of settings behind the statement's own SQL.
-    virtual Result<std::string> query(const Statement& statement, std::string_view format = "Native") = 0;
+    // The whole answer in `format`.
+    virtual Result<EngineAnswer> query(const Statement& statement, std::string_view format = "Native") = 0;
     // The answer in pieces of whole blocks, until `sink` returns false or fails.
     virtual Result<void> stream(const Statement& statement,
                                 const std::function<Result<bool>(std::string_view)>& sink) = 0;

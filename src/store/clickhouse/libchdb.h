@@ -29,6 +29,7 @@ using State = int;    // 0 = success
     X(chdb_result_buffer, char*, (Result*))                                                                  \
     X(chdb_result_length, std::size_t, (Result*))                                                            \
     X(chdb_result_error, const char*, (Result*))                                                             \
+    X(chdb_result_storage_rows_read, std::uint64_t, (Result*))                                               \
     X(chdb_stream_insert_n, InsertStream*, (Session*, const char*, std::size_t, const char*, std::size_t))   \
     X(chdb_stream_insert_error, const char*, (InsertStream*))                                                \
     X(chdb_stream_append, State, (InsertStream*, const void*, std::size_t))                                  \

@@ -188,7 +188,7 @@ struct Bench {
         ask("USE observatory");
         for (const std::string& statement : prepare) ask(statement);
     }
-    std::string ask(const std::string& text) { return must(sql->query({text}, "TSV")); }
+    std::string ask(const std::string& text) { return must(sql->query({text}, "TSV")).bytes; }
 
     void insert() {
         Spans spans(content, days, rows);

@@ -14,16 +14,23 @@ namespace obs {
 
 class Transport {
 public:
+    struct Answer {
+        std::string native;
+        std::uint64_t rows_read = 0;  // of tables, to find it
+    };
+
     virtual ~Transport() = default;
 
-    // Statements that change something, one caller at a time together with `insert`.
+    // Statements that change something quickly. One caller at a time together with `insert`.
     virtual Result<void> execute(const Statement& statement) = 0;
+    // Statements that rewrite what is stored, for minutes perhaps. Any thread; inserts go on meanwhile.
+    virtual Result<void> rewrite(const Statement& statement) = 0;
     // Blocks in Native format into `target`, a table with a list of columns if need be. The same `token`
     // again changes nothing; an empty one is no token. All or nothing when the rows are of one partition.
     virtual Result<void> insert(std::string_view target, std::string_view token, std::string_view native) = 0;
 
     // A whole answer in Native format; any thread.
-    virtual Result<std::string> ask(const Statement& statement, const Cancel& cancel) = 0;
+    virtual Result<Answer> ask(const Statement& statement, const Cancel& cancel) = 0;
     // An answer in pieces of whole blocks; `sink` returns false to stop. Any thread.
     virtual Result<void> stream(const Statement& statement,
                                 const std::function<Result<bool>(std::string_view native)>& sink,

@@ -40,9 +40,10 @@ const Dialect clickhouse_dialect{
     .prefix = "substring({x}, 1, {v})",
 
     .count = "toInt64(countIf({c}))",
+    // Without a row for which {c} holds the sum is null, which least() would not pass on.
     .sum_of_integers =
-        "toInt64(least(greatest(sumOrNullIf(toInt128({x}), {c}), -9223372036854775808), "
-        "9223372036854775807))",
+        "if(countIf({x}, {c}) = 0, NULL, toInt64(least(greatest(sumIf(toInt128({x}), {c}), "
+        "-9223372036854775808), 9223372036854775807)))",
     .sum_of_numbers = "sumOrNullIf({x}, {c})",
     .avg_of_integers = "toFloat64(sumOrNullIf(toInt128({x}), {c})) / countIf({x}, {c})",
     .avg_of_numbers = "sumOrNullIf({x}, {c}) / countIf({x}, {c})",

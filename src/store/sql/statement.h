@@ -14,6 +14,8 @@ using Bound = std::variant<std::string, std::int64_t, std::uint64_t, double, std
 struct Statement {
     std::string sql;
     std::vector<Bound> values{};  // p0, p1 … in their order
+    // `name = value`, never of a user: how the statement runs, not what it says.
+    std::vector<std::string> settings{};
 };
 
 }  // namespace obs

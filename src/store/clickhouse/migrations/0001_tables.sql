@@ -210,3 +210,30 @@ SETTINGS
     nullable_serialization_version = 'allow_sparse',
     enable_block_number_column = 1,
     enable_block_offset_column = 1;
+
+-- What an amendment speaks of, only while it runs: keys, and the new content of the rows that get some.
+CREATE TABLE amended_keys (
+    ts DateTime64(9, 'UTC'),
+    trace_id FixedString(16),
+    span_id FixedString(8)
+)
+ENGINE = Memory;
+
+CREATE TABLE amended_content (
+    ts DateTime64(9, 'UTC'),
+    trace_id FixedString(16),
+    span_id FixedString(8),
+    error_message String,
+    input_text String,
+    output_text String,
+    system_prompt String,
+    input_messages String,
+    output_messages String,
+    tool_calls String,
+    tool_definitions String,
+    stop_reason String,
+    events String,
+    search_text String
+)
+ENGINE = Join(ANY, LEFT, ts, trace_id, span_id)
+SETTINGS persistent = 0;

@@ -76,7 +76,8 @@ enum RowFlag : std::uint32_t {
     flag_invalid_utf8 = 128,       // bytes replaced by U+FFFD
     flag_usage_ignored = 256,      // a token count below 0 or above 2^40, or a cost that is no number
     flag_link_dropped = 512,       // a link with invalid ids
-    flag_content_joined = 1024,    // messages came with log events, not with the span
+    flag_content_joined = 1024,    // what was sent came with log events, not with the span
+    flag_answer_joined = 2048,     // and what was received
 };
 
 // X(column, type, flags, meaning). Types are the names in model/batches.h.

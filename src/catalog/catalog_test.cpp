@@ -145,7 +145,8 @@ TEST_F(CatalogTest, revokesOnceByIdOrPrefix) {
     const auto by_prefix = catalog.revoke_key(second->key.prefix, now);
     ASSERT_TRUE(by_prefix) << by_prefix.error().message;
     EXPECT_EQ(by_prefix->id, second->key.id);
-    for (const IngestKey& key : *catalog.keys()) EXPECT_EQ(key.revoked, now);
+    const std::vector<IngestKey> keys = *catalog.keys();
+    for (const IngestKey& key : keys) EXPECT_EQ(key.revoked, now);
     for (const char* wrong : {"key_000000000000", "", "llmo_sk_live_", "llmo_sk_live_!", "%"}) {
         const auto refused = catalog.revoke_key(wrong, now);
         ASSERT_FALSE(refused) << wrong;
@@ -221,7 +222,8 @@ TEST_F(CatalogTest, servesManyThreadsAtOnce) {
             });
     }
     std::set<std::string> hashes;
-    for (const IngestKey& key : *server.keys()) hashes.insert(key.sha256);
+    const std::vector<IngestKey> keys = *server.keys();
+    for (const IngestKey& key : keys) hashes.insert(key.sha256);
     EXPECT_EQ(hashes.size(), 80u);
 }
 

@@ -31,6 +31,7 @@ struct Surroundings {
 Surroundings this_machine();
 
 // Changes nothing. Findings in the order machine, configuration, data directory, engine.
-std::vector<Finding> examine(const Loaded& loaded, const Surroundings& surroundings);
+std::vector<Finding> examine(const Loaded& loaded, const Environment& environment,
+                             const Surroundings& surroundings);
 
 }  // namespace obs::cli

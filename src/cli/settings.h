@@ -65,8 +65,6 @@ struct ServeSettings {
     std::int32_t keep_rows = 90;
     std::int32_t keep_logs = 30;
     std::int32_t keep_metrics = 90;
-    std::int32_t keep_minute_rollups = 37;
-    std::int32_t keep_rollups = 395;
     std::int32_t keep_quarantine = 30;
 };
 

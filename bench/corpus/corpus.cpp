@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstring>
-#include <optional>
 
 #include <fmt/format.h>
 
@@ -55,6 +53,15 @@ void put_integer(std::string& out, unsigned field, std::string_view key, std::in
 void put_double(std::string& out, unsigned field, std::string_view key, double number) {
     std::string value;
     put_fixed64(value, 4, number);
+    put_attribute(out, field, key, value);
+}
+
+// A list of one text.
+void put_list(std::string& out, unsigned field, std::string_view key, std::string_view text) {
+    std::string element, list, value;
+    put_bytes(element, 1, text);
+    put_bytes(list, 1, element);
+    put_bytes(value, 5, list);
     put_attribute(out, field, key, value);
 }
 
@@ -186,12 +193,12 @@ std::string Corpus::make_span(Span& at) {
     put_text(span, 9, "gen_ai.provider.name", model->provider);
     put_text(span, 9, "gen_ai.request.model", model->asked);
     put_text(span, 9, "gen_ai.response.model", model->answered);
-    put_text(span, 9, "gen_ai.response.id", fmt::format("chatcmpl-{:012x}", random() >> 16));
+    put_text(span, 9, "gen_ai.response.id", fmt::format("resp_{:08x}", random() >> 32));
     put_integer(span, 9, "gen_ai.usage.input_tokens", static_cast<std::int64_t>(prompt_tokens));
     put_integer(span, 9, "gen_ai.usage.output_tokens", static_cast<std::int64_t>(completion_tokens));
     put_double(span, 9, "gen_ai.request.temperature", 0.1 * static_cast<double>(random() % 11));
     put_integer(span, 9, "gen_ai.request.max_tokens", 1024);
-    put_text(span, 9, "gen_ai.response.finish_reason", random() % 20 == 0 ? "length" : "stop");
+    put_list(span, 9, "gen_ai.response.finish_reasons", random() % 20 == 0 ? "length" : "stop");
     put_text(span, 9, "user.id", fmt::format("user-{:06}", random() % 20'000));
     put_text(span, 9, "session.id", fmt::format("s-{:08x}", random() % 200'000));
     if (options_.kind == CorpusOptions::Kind::content) {
@@ -209,8 +216,6 @@ std::string Corpus::make_span(Span& at) {
         put_number(status, 3, 2);
         put_bytes(span, 15, status);
     }
-    put_varint(span, 16 << 3 | 5);
-    span.append("\x01\x01\x00\x00", 4);
     return span;
 }
 

@@ -47,11 +47,14 @@ RawValue AttributeLists::bytes(std::string_view raw) {
 }
 
 std::string_view AttributeLists::keep(std::string_view text) {
-    constexpr std::size_t chunk = 64 << 10;
     std::deque<std::string>& arena = raw_.arena;
     // A string that stays within its capacity does not move, so many texts share one.
-    if (arena.empty() || arena.back().capacity() - arena.back().size() < text.size())
-        arena.emplace_back().reserve(std::max(chunk, text.size()));
+    if (arena.empty() || arena.back().capacity() - arena.back().size() < text.size()) {
+        constexpr std::size_t least = 4 << 10, most = 64 << 10;
+        const std::size_t twice =
+            arena.empty() ? least : std::clamp(arena.back().capacity() * 2, least, most);
+        arena.emplace_back().reserve(std::max(twice, text.size()));
+    }
     std::string& room = arena.back();
     const std::size_t begin = room.size();
     room += text;
@@ -59,9 +62,12 @@ std::string_view AttributeLists::keep(std::string_view text) {
 }
 
 std::uint32_t AttributeLists::learn(std::string_view key) {
-    const std::uint32_t code = raw_.keys.code(text(key));
-    if (last_key_ >= follower_.size()) follower_.resize(last_key_ + 1);
-    follower_[last_key_] = code;
+    const std::string_view kept = text(key);
+    const std::uint32_t code = raw_.keys.code(kept);
+    // A key that had to be repaired is looked at again each time, so that each list that has it is flagged.
+    if (kept.data() == key.data() && kept.size() == key.size())
+        followers_[last_key_] = {key.data(), static_cast<std::uint32_t>(key.size()), code};
+    if (code >= followers_.size()) followers_.resize(code + 1);
     return last_key_ = code;
 }
 

@@ -3,8 +3,9 @@
 // somebody takes them.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <limits>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,6 +23,11 @@ public:
     AttributeLists(RawAttributes& raw, const DecodeLimits& limits)
         : raw_(raw), limits_(limits), json_(limits.value_bytes, limits.depth) {}
 
+    // Makes room for what a body of this size usually has.
+    void expect(std::size_t body_bytes) {
+        raw_.list.reserve(std::min(body_bytes / 40, limits_.attributes_in_all));
+    }
+
     RawRange begin_list() const { return {size(), size()}; }
     // False if the list or the request has all it may have; the flag is raised.
     bool has_room(RawRange list) {
@@ -31,7 +37,8 @@ public:
         raise(flag_attributes_cut);
         return false;
     }
-    // Only after has_room(). `value` is one of the results below.
+    // Only after has_room(). `value` is one of the results below; the key's bytes must stay until the request
+    // is read.
     void add(RawRange& list, std::string_view key, const RawValue& value) {
         if (list.end != size()) [[unlikely]]
             move_to_end(list);
@@ -69,11 +76,29 @@ public:
 private:
     // Attributes come in the same order again and again: what followed the last key the last time is tried
     // first.
+    struct Follower {
+        const char* key = nullptr;
+        std::uint32_t size = 0;
+        std::uint32_t code = 0;  // 0 = unknown
+    };
     std::uint32_t code_of(std::string_view key) {
-        const std::uint32_t guess = last_key_ < follower_.size() ? follower_[last_key_] : 0;
-        if (guess != 0 && raw_.keys[guess] == key) [[likely]]
-            return last_key_ = guess;
+        const Follower& guess = followers_[last_key_];
+        if (guess.size == key.size() && guess.code != 0 && same(guess.key, key)) [[likely]]
+            return last_key_ = guess.code;
         return learn(key);
+    }
+    // As a call of memcmp, without the call: keys are short.
+    static bool same(const char* a, std::string_view b) {
+        const auto word = [](const char* from) {
+            std::uint64_t value;
+            std::memcpy(&value, from, sizeof value);
+            return value;
+        };
+        const std::size_t size = b.size();
+        if (size < 8) return std::memcmp(a, b.data(), size) == 0;
+        for (std::size_t i = 0; i + 8 < size; i += 8)
+            if (word(a + i) != word(b.data() + i)) return false;
+        return word(a + size - 8) == word(b.data() + size - 8);
     }
     std::uint32_t learn(std::string_view key);
     std::string_view repaired(std::string_view raw);
@@ -82,7 +107,7 @@ private:
     RawAttributes& raw_;
     const DecodeLimits& limits_;
     ValueJson json_;
-    std::vector<std::uint32_t> follower_;  // by code; 0 = unknown
+    std::vector<Follower> followers_ = std::vector<Follower>(1);  // by code
     std::uint32_t last_key_ = 0;
     std::uint32_t flags_ = 0;
 };

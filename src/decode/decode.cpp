@@ -11,6 +11,7 @@ Result<Decoded<Raw>> decode(Encoding encoding, std::string_view body, const Deco
                             UnixNanos now, std::string_view items) {
     Decoded<Raw> decoded;
     Rows rows(decoded.rows, encoding, limits, now);
+    rows.lists.expect(body.size());
     OBS_TRY_VOID(encoding == Encoding::json ? read_json(body, rows) : read_protobuf(body, rows));
     decoded.rejected = rows.refusals.total();
     decoded.message = rows.refusals.message(items);

@@ -444,6 +444,25 @@ TEST(InvalidUtf8, isReplacedInEveryTextAndFlagged) {
     }
 }
 
+TEST(InvalidUtf8, inTheSameKeyFlagsEachSpanThatHasIt) {
+    ExportTraceServiceRequest request;
+    auto* spans = request.add_resource_spans()->add_scope_spans();
+    for (int i = 0; i < 3; ++i) {
+        *spans->add_spans() = good_span();
+        attribute(*spans->mutable_spans(i), "(#)")->set_int_value(i);
+    }
+    for (const auto encoding : {Encoding::protobuf, Encoding::json}) {
+        std::string body = encoding == Encoding::json ? json_of(request) : request.SerializeAsString();
+        for (std::size_t at = 0; (at = body.find("(#)", at)) != std::string::npos;) body[at + 1] = '\xff';
+        const Buffer buffer(body);
+        const auto decoded = decode_traces(encoding, buffer.view(), {}, now);
+        ASSERT_TRUE(decoded);
+        for (std::size_t row = 0; row < 3; ++row)
+            EXPECT_EQ(decoded->rows.batch.flags[row], flag_invalid_utf8);
+        EXPECT_EQ(decoded->rows.raw.keys.size(), 2);
+    }
+}
+
 TEST(InvalidUtf8, flagsOnlyTheSpansThatHaveIt) {
     ExportTraceServiceRequest request;
     auto* spans = request.add_resource_spans()->add_scope_spans();
@@ -632,6 +651,9 @@ INSTANTIATE_TEST_SUITE_P(
                  "bytesValue: base64 is needed"},
         JsonCase{"two_values", R"("attributes":[{"key":"k","value":{"intValue":1,"boolValue":true}}])",
                  "more than one value"},
+        JsonCase{"two_keys",
+                 R"("attributes":[{"key":"k","value":{"kvlistValue":{"values":[{"key":"a","key":"b"}]}}}])",
+                 "kvlistValue.values[0].key: more than one key"},
         JsonCase{"a_bad_escape", R"("name":"\x")", "an escape sequence that JSON does not have"},
         JsonCase{"a_missing_comma", R"("name":"a" "kind":3)", "no JSON from here on"},
         JsonCase{"a_word", R"("name":nul)", "a word that JSON does not have"}),

@@ -397,11 +397,12 @@ bool JsonReader::write_map(JsonValue key_value_list) {
 
 bool JsonReader::write_entry(JsonValue key_value) {
     if (!json_->begin_entry()) return true;
-    bool seen = false;
+    bool seen = false, has_key = false;
     const bool read = object(key_value, [&](std::string_view key, JsonValue content) {
         if (key == "key") {
             std::string_view text_value;
             bool in_scratch = false;
+            if (std::exchange(has_key, true)) return broken("more than one key") || in(key);
             if (!string(content, text_value, in_scratch)) return in(key);
             json_->key(text_value);
         } else if (key == "value") {

@@ -141,23 +141,58 @@ bool ProtobufReader::write_entry(std::string_view key_value) {
     return true;
 }
 
+// The common case: one field that is a text or a number. False for everything else, broken messages too,
+// which read_any() then looks into.
+bool ProtobufReader::plain_value(std::string_view any_value, RawValue& value) {
+    WireReader in(any_value);
+    if (!in.next()) return false;
+    switch (in.tag()) {
+        case any_text: {
+            const std::string_view text = in.bytes();
+            if (in.has_more() || in.error() != nullptr) return false;
+            value = RawValue::of_text(lists_.text(text));
+            return true;
+        }
+        case any_int: value = RawValue::of_integer(static_cast<std::int64_t>(in.varint())); break;
+        case any_bool: value = RawValue::of_boolean(in.varint() != 0); break;
+        case any_double: value = RawValue::of_number(in.fixed_double()); break;
+        default: return false;
+    }
+    return !in.has_more() && in.error() == nullptr;
+}
+
+bool ProtobufReader::any_value(std::string_view key_value, RawValue& read) {
+    Any any;
+    WireReader in(key_value);
+    while (in.next()) {
+        if (in.tag() != wire_tag(2, Wire::length)) {
+            in.skip();
+        } else if (!read_any(in.bytes(), any)) {
+            return false;
+        }
+    }
+    return value(any, read);
+}
+
 bool ProtobufReader::attribute(std::string_view key_value, RawRange& list) {
     if (!lists_.has_room(list)) return true;
-    std::string_view key;
-    Any any;
+    std::string_view key, sent;
+    std::size_t pieces = 0;
     WireReader in(key_value);
     while (in.next()) {
         switch (in.tag()) {
             case wire_tag(1, Wire::length): key = in.bytes(); break;
             case wire_tag(2, Wire::length):
-                if (!read_any(in.bytes(), any)) return this->in("value");
+                sent = in.bytes();
+                ++pieces;
                 break;
             default: in.skip();
         }
     }
     if (!done(in)) return false;
     RawValue read;
-    if (!value(any, read)) return this->in("value");
+    const bool plain = pieces == 1 && plain_value(sent, read);
+    if (!plain && !any_value(key_value, read)) return this->in("value");
     lists_.add(list, key, read);
     return true;
 }

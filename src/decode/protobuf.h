@@ -47,6 +47,9 @@ public:
 
 private:
     [[gnu::cold]] bool broken(const WireReader& in);
+    bool plain_value(std::string_view any_value, RawValue& value);
+    // The value of a KeyValue, in as many pieces as it has.
+    bool any_value(std::string_view key_value, RawValue& read);
     bool write(const Any& any);
     bool write_list(const Any& any);
     bool write_list_piece(std::string_view array_value, std::size_t& index);

@@ -134,7 +134,7 @@ void ValueJson::key(std::string_view key) {
         flags_ |= flag_value_truncated;
     }
     if (!is_text(key)) flags_ |= flag_invalid_utf8;
-    if (!entry.has_value && entry.key_size == 0) [[likely]] {
+    if (!entry.has_value) [[likely]] {
         append_json_string(out_, key);
         entry.key_size = out_.size() - entry.begin;
         out_ += ':';
@@ -142,8 +142,6 @@ void ValueJson::key(std::string_view key) {
     }
     std::string text;
     append_json_string(text, key);
-    // A key that comes twice in one entry: the last one counts, as for every single field.
-    if (entry.key_size > 0) out_.erase(entry.begin, entry.key_size + 1);
     entry.key_size = text.size();
     text += ':';
     out_.insert(entry.begin, text);

@@ -41,7 +41,7 @@ public:
     void end_list();
     bool begin_map() { return begin('{'); }
     void end_map();
-    // An entry of a map: key() at any time before end_entry(), also behind the value; without either there is
+    // An entry of a map: key() at most once, before or behind the value; without either there is
     // an empty key or an empty value. False: the text is full, leave the entry out.
     bool begin_entry();
     void key(std::string_view key);

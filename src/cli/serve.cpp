@@ -1,0 +1,301 @@
+#include "cli/serve.h"
+
+#include <malloc.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <iostream>
+#include <memory>
+#include <optional>
+
+#include "base/byte_budget.h"
+#include "base/log.h"
+#include "catalog/catalog.h"
+#include "catalog/data_directory.h"
+#include "catalog/ingest_keys.h"
+#include "catalog/tokens.h"
+#include "cli/commands.h"
+#include "cli/machine.h"
+#include "cli/serve_metrics.h"
+#include "enrich/enrich.h"
+#include "ingest/ingest.h"
+#include "net/server.h"
+#include "pricing/price_table.h"
+#include "query/live_data.h"
+#include "receive/otlp_service.h"
+#include "serve/api_service.h"
+#include "store/clickhouse/clickhouse_store.h"
+#include "store/clickhouse/embedded_transport.h"
+#include "store/memory/memory_store.h"
+#include "text/tokeniser.h"
+
+namespace obs::cli {
+
+namespace {
+
+constexpr auto drain_within = std::chrono::seconds(8);
+constexpr auto flush_within = std::chrono::seconds(10);
+constexpr Nanos first_token_lifetime = Nanos::hours(24);
+
+// What answers need to know of the data that is still on its way.
+class LiveIngest final : public query::LiveData, public query::UnpricedModels {
+public:
+    LiveIngest(const Ingest& ingest, const StoreWriter& writer, const OpenTraces& open)
+        : ingest_(ingest), writer_(writer), open_(open) {}
+
+    std::uint64_t visible_seq() const override { return writer_.visible(); }
+    SpanBatch running(const Scope& scope, TraceId trace) const override {
+        return open_.running_of(scope.org(), scope.projects(), trace);
+    }
+    std::vector<query::UnpricedModel> unpriced(const Scope& scope) const override {
+        std::vector<query::UnpricedModel> found;
+        for (UnpricedUse& use : ingest_.unpriced()) {
+            const auto& projects = scope.projects();
+            if (use.org != scope.org() ||
+                (!projects.empty() && std::ranges::find(projects, use.project) == projects.end()))
+                continue;
+            found.push_back({use.project, use.provider, use.model, use.spans, use.first_seen, use.last_seen});
+        }
+        return found;
+    }
+
+private:
+    const Ingest& ingest_;
+    const StoreWriter& writer_;
+    const OpenTraces& open_;
+};
+
+Result<std::unique_ptr<SpanStore>> open_store(const ServeSettings& settings, const DataDirectory& directory) {
+    if (settings.store == StoreKind::memory) return std::make_unique<MemoryStore>();
+    const MemoryPlan plan = OBS_TRY(plan_memory(settings, machine_memory()));
+    Engine::Options options;
+    options.library = OBS_TRY(find_engine_library(settings, executable_path()));
+    options.directory = directory.engine();
+    options.memory = plan.engine;
+    auto engine = OBS_TRY(Engine::open(options));
+    EmbeddedOptions embedded;
+    embedded.memory_per_question = plan.one_question;
+    return clickhouse_store(OBS_TRY(embedded_transport(std::move(engine), embedded)));
+}
+
+OpenTraces::Options open_traces_options(const ServeSettings& settings) {
+    OpenTraces::Options options;
+    options.settle_after = settings.settle_after;
+    options.settle_after_root = settings.settle_after_root;
+    return options;
+}
+
+StoreWriter::Options writer_options(const ServeSettings& settings, const DataDirectory& directory) {
+    StoreWriter::Options options;
+    options.directory_id = directory.id();
+    options.quarantine = directory.quarantine();
+    options.keep_rows = {{TableId::spans, Nanos::days(settings.keep_rows)},
+                         {TableId::logs, Nanos::days(settings.keep_logs)},
+                         {TableId::metric_points, Nanos::days(settings.keep_metrics)},
+                         {TableId::scores, Nanos::days(settings.keep_rows)}};
+    options.keep_content = Nanos::days(settings.keep_payload);
+    options.keep_quarantine = Nanos::days(settings.keep_quarantine);
+    return options;
+}
+
+Ingest::Options ingest_options(const ServeSettings& settings) {
+    Ingest::Options options;
+    options.limits.depth = settings.attribute_depth;
+    options.limits.value_bytes = settings.attribute_bytes;
+    options.limits.attributes = settings.attributes_per_span;
+    options.keep_spans = Nanos::days(settings.keep_rows);
+    options.keep_logs = Nanos::days(settings.keep_logs);
+    options.keep_metrics = Nanos::days(settings.keep_metrics);
+    return options;
+}
+
+// SIGINT and SIGTERM, taken by wait() and by nobody else: made before any thread.
+class StopSignals {
+public:
+    StopSignals() {
+        sigemptyset(&signals_);
+        sigaddset(&signals_, SIGINT);
+        sigaddset(&signals_, SIGTERM);
+        pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+    }
+    int wait() const {
+        int signal = 0;
+        sigwait(&signals_, &signal);
+        return signal;
+    }
+
+private:
+    sigset_t signals_{};
+};
+
+std::string url(const ServeSettings& settings, const Address& address, std::uint16_t port) {
+    const std::string_view scheme = settings.tls_certificate.empty() ? "http" : "https";
+    return fmt::format("{}://{}", scheme, Address{address.host, port}.text());
+}
+
+// The parts of the program in the order in which they need each other; they stop in reverse order.
+class Program {
+public:
+    explicit Program(const ServeSettings& settings) : settings_(settings) {}
+
+    Result<void> start() {
+        directory_.emplace(OBS_TRY(DataDirectory::open(settings_.data, Lock::take)));
+        catalog_.emplace(OBS_TRY(Catalog::open(directory_->catalog_file(), Migrations::apply)));
+        tokens_.emplace(OBS_TRY(AccessTokens::of_directory(*directory_)));
+        keys_ = OBS_TRY(IngestKeys::load(*catalog_));
+        keys_->keep_fresh();
+        prices_.emplace(OBS_TRY(PriceTable::load(
+            settings_.prices.empty() ? std::nullopt
+                                     : std::optional<std::filesystem::path>(settings_.prices))));
+        enricher_.emplace(*prices_, tokeniser_);
+        store_ = OBS_TRY(open_store(settings_, *directory_));
+        OBS_TRY_VOID(store_->migrate());
+        OBS_TRY_VOID(start_intake());
+        return start_servers();
+    }
+
+    void announce() const {
+        std::cout << "api: " << url(settings_, settings_.api, server_->port(2)) << "\n"
+                  << "otlp grpc: " << url(settings_, settings_.otlp_grpc, server_->port(0)) << "\n"
+                  << "otlp http: " << url(settings_, settings_.otlp_http, server_->port(1)) << "\n"
+                  << "token: " << first_token_ << "\n"
+                  << "try: curl -H 'Authorization: Bearer <token>' '"
+                  << url(settings_, settings_.api, server_->port(2))
+                  << "/api/v1/traces?from=now-1h&limit=10'\n"
+                  << "ready" << std::endl;
+    }
+
+    // True when everything that was acknowledged is in the store; else the journal keeps it for the next
+    // start.
+    bool stop() {
+        stopping_ = true;
+        otlp_->begin_drain();
+        if (!server_->drain(drain_within)) log::warning("stopped before every request was answered");
+        const bool written = writer_->stop(std::chrono::steady_clock::now() + flush_within);
+        if (!written)
+            log::warning("not everything is in the store yet; the next start goes on from the journal");
+        return written;
+    }
+
+private:
+    Result<void> start_intake() {
+        const Disk disk = OBS_TRY(disk_of(directory_->path()));
+        journal_ = OBS_TRY(Journal::open(
+            {.directory = directory_->journal(), .disk_budget = plan_journal(settings_, disk.size)}));
+        open_traces_.emplace(open_traces_options(settings_), *enricher_);
+        writer_ = std::make_unique<StoreWriter>(writer_options(settings_, *directory_), *store_, *journal_,
+                                                *open_traces_, *enricher_);
+        OBS_TRY_VOID(writer_->recover(resends_));
+        writer_->start();
+        ByteBudget::Options budget;
+        budget.limit = settings_.byte_budget;
+        budget_.emplace(budget);
+        ingest_.emplace(ingest_options(settings_), *enricher_, *journal_, *writer_, resends_, *budget_);
+        return {};
+    }
+
+    Result<void> start_servers() {
+        live_.emplace(*ingest_, *writer_, *open_traces_);
+        workers_.emplace();
+        receive::OtlpService::Options otlp;
+        otlp.body_limit = settings_.body_limit;
+        otlp.origins = settings_.cors_origins;
+        otlp.serving = [this] { return !stopping_; };
+        otlp_.emplace(otlp, *ingest_, *keys_, *workers_);
+
+        serve::ApiOptions api;
+        api.cors_origins = settings_.cors_origins;
+        serve::ApiParts parts{
+            .store = *store_,
+            .live = *live_,
+            .unpriced = *live_,
+            .metrics = metrics_,
+            .verify = [this](std::string_view token, UnixNanos now) { return tokens_->verify(token, now); },
+            .not_ready = [this] { return not_ready(); }};
+        add_metric_sources(metrics_, {.ingest = *ingest_,
+                                      .writer = *writer_,
+                                      .open = *open_traces_,
+                                      .journal = *journal_,
+                                      .receive = otlp_->metrics(),
+                                      .budget = *budget_,
+                                      .store = *store_});
+        api_.emplace(parts, api);
+
+        net::Server::Options server;
+        server.threads = static_cast<unsigned>(settings_.io_threads);
+        server.limits.header_bytes = settings_.header_limit;
+        server.budget = &*budget_;
+        server.workers = &*workers_;
+        std::optional<net::Tls> tls;
+        if (!settings_.tls_certificate.empty()) tls.emplace(settings_.tls_certificate, settings_.tls_key);
+        const auto listener = [&](const Address& address, net::Service& service, std::string name) {
+            return net::Listener{address.host, address.port, &service, std::move(name), tls};
+        };
+        std::vector<net::Listener> listeners;
+        listeners.push_back(listener(settings_.otlp_grpc, *otlp_, "otlp grpc"));
+        listeners.push_back(listener(settings_.otlp_http, *otlp_, "otlp http"));
+        listeners.push_back(listener(settings_.api, *api_, "api"));
+        server_ = OBS_TRY(net::Server::start(server, std::move(listeners)));
+        first_token_ = OBS_TRY(tokens_->issue(
+            {.role = Role::admin, .lifetime = first_token_lifetime, .subject = "start"}, system_now()));
+        return {};
+    }
+
+    std::optional<std::string> not_ready() const {
+        if (stopping_) return "stopping";
+        if (!writer_->recovered()) return "recovering what was acknowledged before the last stop";
+        return std::nullopt;
+    }
+
+    const ServeSettings& settings_;
+    std::optional<DataDirectory> directory_;
+    std::optional<Catalog> catalog_;
+    std::optional<AccessTokens> tokens_;
+    std::unique_ptr<IngestKeys> keys_;
+    std::optional<PriceTable> prices_;
+    Tokeniser tokeniser_;
+    std::optional<Enricher> enricher_;
+    std::unique_ptr<SpanStore> store_;
+    Resends resends_;
+    std::optional<ByteBudget> budget_;
+    std::optional<OpenTraces> open_traces_;
+    std::unique_ptr<StoreWriter> writer_;
+    std::unique_ptr<Journal> journal_;  // stops before the writer that its callbacks feed
+    std::optional<Ingest> ingest_;
+    std::optional<LiveIngest> live_;
+    serve::Metrics metrics_;
+    std::optional<net::Workers> workers_;
+    std::optional<receive::OtlpService> otlp_;
+    std::optional<serve::ApiService> api_;
+    std::unique_ptr<net::Server> server_;
+    std::string first_token_;
+    std::atomic<bool> stopping_ = false;
+};
+
+}  // namespace
+
+int run_serve(const ServeSettings& settings) {
+    // Bodies of megabytes come and go: given back to the system and faulted in again each time, they cost a
+    // fifth of the CPU. jemalloc, which would do as well, cannot be in one process with the engine: that
+    // frees what the C library allocated by the C library's own name.
+    mallopt(M_MMAP_THRESHOLD, 256 << 20);
+    mallopt(M_TRIM_THRESHOLD, 256 << 20);
+    const StopSignals signals;
+    log::set_level(settings.log_level);
+    raise_file_limit();
+    Program program(settings);
+    if (const auto started = program.start(); !started) {
+        std::cerr << "observatory: " << started.error().message << std::endl;
+        return 1;
+    }
+    program.announce();
+    const int signal = signals.wait();
+    log::info("stopping: {}", signal == SIGINT ? "interrupted" : "asked to stop");
+    program.stop();
+    return 0;
+}
+
+}  // namespace obs::cli

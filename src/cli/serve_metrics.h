@@ -1,0 +1,28 @@
+// What /metrics says about the way of the data.
+#pragma once
+
+#include "base/byte_budget.h"
+#include "ingest/ingest.h"
+#include "ingest/open_traces.h"
+#include "ingest/store_writer.h"
+#include "journal/journal.h"
+#include "receive/receive_metrics.h"
+#include "serve/metrics.h"
+#include "store/span_store.h"
+
+namespace obs::cli {
+
+// All outlive the metrics.
+struct MetricParts {
+    const Ingest& ingest;
+    const StoreWriter& writer;
+    const OpenTraces& open;
+    const Journal& journal;
+    const receive::ReceiveMetrics& receive;
+    const ByteBudget& budget;
+    SpanStore& store;
+};
+
+void add_metric_sources(serve::Metrics& metrics, const MetricParts& parts);
+
+}  // namespace obs::cli

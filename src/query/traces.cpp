@@ -184,6 +184,26 @@ std::size_t row_to_show(const SpanBatch& spans) {
     return best;
 }
 
+std::size_t content_size(const Text& text, std::size_t row) {
+    return text[row].size();
+}
+template <class Column>
+std::size_t content_size(const Column&, std::size_t) {
+    return 0;
+}
+
+// Whether a text may have been longer: a cut leaves out at most the three bytes of a character that did not
+// fit.
+bool has_cut_content(const SpanBatch& spans, std::size_t limit) {
+    bool cut = false;
+    spans.for_each_column([&](const ColumnInfo& info, const auto& column) {
+        if (!info.has(content)) return;
+        for (std::size_t row = 0; row < spans.size(); ++row)
+            cut = cut || content_size(column, row) + 3 >= limit;
+    });
+    return cut;
+}
+
 // What the tree and the totals need, whatever the client wants to see.
 std::vector<const ColumnInfo*> with_needed(std::vector<const ColumnInfo*> columns,
                                            std::initializer_list<std::string_view> names) {
@@ -212,6 +232,7 @@ std::vector<const ColumnInfo*> shown_columns(TableId table, Content wanted) {
 Result<ListPage> Traces::list(const ListQuestion& question, const Cancel& cancel) const {
     const std::uint64_t seq = question.cursor ? question.cursor->seq : live_.visible_seq();
     RowQuestion rows = row_question(question, seq);
+    rows.content_bytes = list_text(question.limit);
     ListPage page;
     if (rows.window.from && rows.window.to && *rows.window.from >= *rows.window.to) return page;
     const bool in_segment = question.cursor && question.cursor->floor;
@@ -228,6 +249,7 @@ Result<ListPage> Traces::list(const ListQuestion& question, const Cancel& cancel
     if (const auto next = next_cursor(question, answer, seq, found > question.limit))
         page.cursor = to_text(*next, question.order);
     page.rows = std::move(std::get<SpanBatch>(answer.batch));
+    page.content_cut = has_cut_content(page.rows, *rows.content_bytes);
     if (page.count == 0) return page;
     if (question.view == View::roots) OBS_TRY_VOID(add_totals(page, question.scope, cancel));
     if (question.include.children) OBS_TRY_VOID(add_family(page, question, cancel));
@@ -235,6 +257,12 @@ Result<ListPage> Traces::list(const ListQuestion& question, const Cancel& cancel
         page.scores = OBS_TRY(scores_of(question.scope, of_traces(page.rows, page.count, TableId::scores),
                                         question.include, cancel));
     return page;
+}
+
+std::size_t Traces::list_text(std::size_t rows) const {
+    constexpr std::size_t texts_of_a_row = 6;
+    return std::clamp(limits_.list_bytes / rows / texts_of_a_row, limits_.list_text_least,
+                      limits_.list_text_most);
 }
 
 Result<void> Traces::refuse_if_amended(const RowQuestion& asked_rows, const Cancel& cancel) const {
@@ -272,6 +300,7 @@ Result<void> Traces::add_family(ListPage& page, const ListQuestion& question, co
     rows.filter = of_traces(page.rows, page.count);
     rows.columns = with_needed(question.columns, {"parent_span_id"});
     rows.limit = limits_.family_spans + 1;
+    rows.content_bytes = limits_.family_text;
     Rows family = OBS_TRY(asked(store_.rows(rows, cancel)));
     if (size_of(family.batch) > limits_.family_spans)
         return std::unexpected(Error{
@@ -281,6 +310,7 @@ Result<void> Traces::add_family(ListPage& page, const ListQuestion& question, co
                 limits_.family_spans),
             "include"});
     page.family = std::move(std::get<SpanBatch>(family.batch));
+    page.content_cut = page.content_cut || has_cut_content(page.family, limits_.family_text);
     return {};
 }
 

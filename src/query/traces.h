@@ -66,6 +66,7 @@ struct ListPage {
     std::optional<std::string> cursor;
     // The budget was used up here; the cursor goes on below (decision 24).
     std::optional<UnixNanos> scanned_to;
+    bool content_cut = false;  // a long text is shown by its beginning; the whole is in its trace
 };
 
 struct OneTrace {
@@ -87,6 +88,10 @@ public:
         std::size_t tree_spans = 100'000;   // of one trace
         std::size_t tree_bytes = 64 << 20;  // above: texts are cut to `cut_bytes`
         std::size_t cut_bytes = 1024;
+        // Of one text in a list: between these, the fewer rows are asked for the more.
+        std::size_t list_text_least = 64 << 10, list_text_most = 1 << 20;
+        std::size_t list_bytes = 64 << 20;
+        std::size_t family_text = 8 << 10;  // the same of the spans below the rows of a list
         std::size_t family_spans = 20'000;  // of the traces of one page
         std::size_t scores = 10'000;
     };
@@ -112,6 +117,7 @@ private:
     Result<void> add_family(ListPage& page, const ListQuestion& question, const Cancel& cancel) const;
     Result<ScoreBatch> scores_of(const Scope& scope, Filter traces, Include include,
                                  const Cancel& cancel) const;
+    std::size_t list_text(std::size_t rows) const;
     Result<void> refuse_if_amended(const RowQuestion& asked, const Cancel& cancel) const;
 
     SpanStore& store_;

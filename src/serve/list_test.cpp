@@ -422,6 +422,22 @@ TEST(ListAnswer, isJsonWhateverTheTextsHold) {
     }
 }
 
+TEST(ListAnswer, showsTheBeginningOfTextsThatAreVeryLong) {
+    TestApi api;
+    const std::string euros = [] {
+        std::string text;
+        for (int i = 0; i < 100'000; ++i) text += "\u20ac";
+        return text;
+    }();
+    api.write({span("long").input(euros)});
+    const Answer few = api.get("/api/v1/traces?limit=10");
+    EXPECT_EQ(few.at("/data/0/input_text").size(), euros.size() + 2);
+    EXPECT_EQ(few.at("/meta/content"), "");
+    const Answer many = api.get("/api/v1/traces?limit=1000");
+    EXPECT_EQ(many.at("/data/0/input_text").size(), 65535U + 2) << "64 KiB, without a part of a character";
+    EXPECT_EQ(many.at("/meta/content"), "\"cut\"");
+}
+
 TEST(RootsView, addsTheFiguresOfTheWholeTrace) {
     TestApi api;
     api.write(

@@ -92,8 +92,7 @@ void TestApi::write(std::vector<TestRow> rows) {
     for (TestRow& row : rows) {
         if (row.get("org_id") == nullptr) row.set("org_id", "acme");
         if (row.get("project_id") == nullptr) row.project("main");
-        if (row.table() == TableId::spans && row.get("kind") == nullptr)
-            row.set("is_call", std::int64_t{1});
+        if (row.table() == TableId::spans && row.get("kind") == nullptr) row.set("is_call", std::int64_t{1});
         row.seq(++live.visible);
     }
     const auto written = memory.write(obs::test::batch_of(rows), fmt::format("w{}", ++writes_));

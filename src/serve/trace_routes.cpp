@@ -55,6 +55,7 @@ ApiResult<Reply> answer_list(const Traces& traces, const ListRequest& request, c
     write_pagination(json, page.cursor, request.question.limit);
     end_answer(json, call, content, [&] {
         if (page.scanned_to) json.field("scanned_to", rfc3339(*page.scanned_to));
+        if (page.content_cut) json.field("content", "cut");
     });
     return reply;
 }

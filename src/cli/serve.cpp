@@ -159,7 +159,7 @@ public:
 
     void announce() const {
         std::cout << "api: " << url(settings_, settings_.api, server_->port(2)) << "\n"
-                  << "otlp grpc: " << url(settings_, settings_.otlp_grpc, server_->port(0)) << "\n"
+                  << "otlp grpc: " << Address{settings_.otlp_grpc.host, server_->port(0)}.text() << "\n"
                   << "otlp http: " << url(settings_, settings_.otlp_http, server_->port(1)) << "\n"
                   << "token: " << first_token_ << "\n"
                   << "try: curl -H 'Authorization: Bearer <token>' '"

@@ -121,7 +121,7 @@ bool ContentReader::take_vercel_answer(const Found& found) {
     if (text != nullptr && !text->text().empty()) output_.text(text->text());
     if (calls != nullptr)
         if (const std::optional<JsonElement> list = parse_json(calls->text()); list && list->is_array())
-            for (const JsonElement call : list->get_array().value_unsafe()) {
+            for (const JsonElement call : array_of(*list)) {
                 JsonObject object;
                 if (call.get(object) != simdjson::SUCCESS) continue;
                 std::string arguments;
@@ -246,7 +246,7 @@ void ContentReader::read_tool_definitions(const Found& found) {
         const std::optional<JsonElement> items = parse_json(list->text());
         if (!items || !items->is_array()) return;
         char before = '[';
-        for (const JsonElement item : items->get_array().value_unsafe()) {
+        for (const JsonElement item : array_of(*items)) {
             tools_ += before;
             before = ',';
             std::string_view text;

@@ -1,6 +1,7 @@
 #include "enrich/json_reader.h"
 
 #include <array>
+#include <cassert>
 #include <cmath>
 
 #include "base/json_writer.h"
@@ -63,6 +64,16 @@ std::optional<JsonArray> array_member(const JsonObject& object, std::string_view
     JsonArray inner;
     if (object.at_key(name).get(inner) != simdjson::SUCCESS) return std::nullopt;
     return inner;
+}
+
+JsonArray array_of(const JsonElement& element) {
+    assert(element.is_array());
+    return element.get_array().value_unsafe();
+}
+
+JsonObject object_of(const JsonElement& element) {
+    assert(element.is_object());
+    return element.get_object().value_unsafe();
 }
 
 std::optional<double> number_of(const JsonElement& element) {

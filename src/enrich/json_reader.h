@@ -32,6 +32,10 @@ std::optional<JsonArray> array_member(const JsonObject& object, std::string_view
 std::optional<double> number_member(const JsonObject& object, std::string_view name);
 std::optional<std::int64_t> integer_member(const JsonObject& object, std::string_view name);
 
+// The element must be one.
+JsonArray array_of(const JsonElement& element);
+JsonObject object_of(const JsonElement& element);
+
 std::optional<double> number_of(const JsonElement& element);
 std::optional<std::int64_t> integer_of(const JsonElement& element);
 

@@ -119,7 +119,7 @@ void SpanReader::read_json_facts() {
         read_parameters(*parameters, found_, raw_);
     if (const RawValue* linked = found_.slot(Field::linked_prompts))
         if (const auto list = parse_json(linked->text()); list && list->is_array())
-            for (const JsonElement item : list->get_array().value_unsafe()) {
+            for (const JsonElement item : array_of(*list)) {
                 JsonObject prompt;
                 if (item.get(prompt) != simdjson::SUCCESS || found_.has(Field::prompt_name)) break;
                 found_.set_text(Field::prompt_name, raw_.keep(std::string(text_member(prompt, "name"))));
@@ -337,7 +337,7 @@ void SpanReader::write_tags(std::size_t row) {
     std::vector<std::string_view> tags;
     const std::string_view text = value.text();
     if (const auto list = looks_like_json(text) ? parse_json(text) : std::nullopt; list && list->is_array()) {
-        for (const JsonElement item : list->get_array().value_unsafe())
+        for (const JsonElement item : array_of(*list))
             if (std::string tag = text_or_json(item); !tag.empty()) tags.push_back(raw_.keep(std::move(tag)));
     } else {
         for (std::size_t begin = 0; begin <= text.size();) {

@@ -8,6 +8,7 @@ _SENT = call("openai", "gpt-4o", "openai.chat", "reasoning_tokens", span_name="c
 _SENT |= {"operation_type": "chat"} | priced("gpt-4o", "openai.chat")
 _TRANSPORTS = (("grpc", "grpc"), ("http", "http/protobuf"))
 _COMPRESSIONS = ("none", "gzip")
+_SIGNALS = ("traces", "logs", "metrics")
 
 
 def _compressed(compression: str) -> dict[str, str]:
@@ -17,11 +18,13 @@ def _compressed(compression: str) -> dict[str, str]:
 
 def _case(client: str, name: str, runtime: str, command: tuple[str, ...], **more) -> Case:
     recorded = not name.endswith(("-gzip", "-zstd", "-deflate"))
-    expect = more.pop("expect", (_SENT,))
-    return Case("otel-sdk", client, name, command, expect, runtime=runtime, recorded=recorded, **more)
+    sent = {"expect": (_SENT,), "signals": _SIGNALS, "recorded": recorded} | more
+    return Case("otel-sdk", client, name, command, runtime=runtime, **sent)
 
 
-def _both_ways(client: str, runtime: str, command: tuple[str, ...], **more) -> list[Case]:
+def _both_ways(
+    client: str, runtime: str, command: tuple[str, ...], compressions: tuple[str, ...] = _COMPRESSIONS, **more
+) -> list[Case]:
     """gRPC and HTTP, compressed and not; `{transport}` in the command becomes grpc or http."""
     return [
         _case(
@@ -34,7 +37,7 @@ def _both_ways(client: str, runtime: str, command: tuple[str, ...], **more) -> l
             **more,
         )
         for transport, protocol in _TRANSPORTS
-        for compression in _COMPRESSIONS
+        for compression in compressions
     ]
 
 
@@ -84,9 +87,14 @@ def _telemetrygen() -> list[Case]:
     """It makes traces of two spans of its own; they are ordinary spans, not model calls."""
     made = ({"span_name": "lets-go", "kind": "other"}, {"span_name": "okey-dokey-0", "kind": "other"})
     return [
-        _case("telemetrygen", transport, "telemetrygen", (transport,), protocol=protocol, expect=made)
+        _case(
+            "telemetrygen", transport if signal == "traces" else f"{transport}-{signal}", "telemetrygen", (signal,),
+            protocol=protocol, expect=made if signal == "traces" else (), signals=(signal,),
+            recorded=signal == "traces",
+        )
         for transport, protocol in _TRANSPORTS
-    ]
+        for signal in _SIGNALS
+    ]  # fmt: skip
 
 
 def _collector() -> list[Case]:
@@ -105,7 +113,7 @@ EXPORTERS = [
     *_python(),
     *_node(),
     *_both_ways("go-sdk", "go", ("{transport}",)),
-    *_both_ways("rust-sdk", "rust", ("{transport}",)),
+    *_both_ways("rust-sdk", "rust", ("{transport}",), (*_COMPRESSIONS, "zstd")),
     *_both_ways("java-sdk", "java", ()),
     *_telemetrygen(),
     *_collector(),

@@ -39,6 +39,8 @@ class Case:
     recorded: bool = True
     # Sum over the model calls of the trace: shows that nothing is counted twice.
     totals: dict[str, int] = field(default_factory=dict)
+    # What the client sends, each of which must have been accepted; only of spans does the API tell more.
+    signals: tuple[str, ...] = ("traces",)
 
     @property
     def id(self) -> str:

@@ -82,7 +82,8 @@ def _command(case: Case, environments: Environments, target: Target) -> list[str
 
 def _telemetrygen_command(case: Case, program: Path, target: Target) -> list[str]:
     address = target.grpc_address if case.protocol == "grpc" else target.http_url.removeprefix("http://")
-    made = [str(program), "traces", "--traces", "1", "--otlp-insecure", "--otlp-endpoint", address]
+    (signal,) = case.command
+    made = [str(program), signal, f"--{signal}", "1", "--otlp-insecure", "--otlp-endpoint", address]
     made += ["--service", target.service, "--otlp-attributes", f'deployment.environment.name="{ENVIRONMENT}"']
     return made + (["--otlp-http"] if case.protocol != "grpc" else [])
 

@@ -102,16 +102,24 @@ std::string otlp_traces(std::string_view spans) {
     std::string json;
     JsonWriter writer(json);
     writer.begin_object().key("resourceSpans").begin_array();
+    std::string origin;
     for (const JsonElement item : array_of(parse(parser, spans))) {
         const JsonObject span = item.get_object().value();
-        writer.begin_object().key("resource").begin_object();
-        write_attributes(writer, object_member(span, "R"));
-        writer.end_object().key("scopeSpans").begin_array().begin_object();
-        writer.key("scope").begin_object().field("name", text_member(span, "S")).end_object();
-        writer.key("spans").begin_array();
+        std::string own(text_member(span, "S"));
+        if (const auto resource = member(span, "R")) append_compact(own += '/', *resource);
+        // Spans of one scope and resource come together, as clients send them.
+        if (origin.empty() || own + '/' != origin) {
+            if (!origin.empty()) writer.end_array().end_object().end_array().end_object();
+            origin = own + '/';
+            writer.begin_object().key("resource").begin_object();
+            write_attributes(writer, object_member(span, "R"));
+            writer.end_object().key("scopeSpans").begin_array().begin_object();
+            writer.key("scope").begin_object().field("name", text_member(span, "S")).end_object();
+            writer.key("spans").begin_array();
+        }
         write_span(writer, span);
-        writer.end_array().end_object().end_array().end_object();
     }
+    if (!origin.empty()) writer.end_array().end_object().end_array().end_object();
     writer.end_array().end_object();
     return json;
 }

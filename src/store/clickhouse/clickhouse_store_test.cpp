@@ -1,7 +1,10 @@
 #include "store/clickhouse/clickhouse_store.h"
 
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -68,6 +71,207 @@ std::shared_ptr<SpanStore> shared_store() {
     std::shared_ptr<SpanStore>& store = TestEngine::instance().shared;
     if (store == nullptr) store = make_store("contract");
     return store;
+}
+
+// ---------------------------------------------------------------------------------------------------------
+// The engine
+
+using testing::HasSubstr;
+
+std::unique_ptr<EngineConnection> connect(const std::string& database) {
+    auto connection = TestEngine::instance().engine->connect({});
+    if (!connection) return nullptr;
+    static_cast<void>((*connection)->query({fmt::format("CREATE DATABASE IF NOT EXISTS {}", database)}));
+    static_cast<void>((*connection)->query({fmt::format("USE {}", database)}));
+    return *std::move(connection);
+}
+
+std::string tsv(EngineConnection& connection, const Statement& statement) {
+    const auto answer = connection.query(statement, "TSV");
+    return answer ? answer->bytes : answer.error().message;
+}
+
+TEST(ClickHouseSchema, hasTheColumnsOfTheModel) {
+    const auto store = make_store("schema");
+    const auto sql = connect("schema");
+    for (const TableId table : all_tables) {
+        std::string expected;
+        for (const NativeColumn& column : native_columns(table))
+            expected += fmt::format("{}\t{}\n", column.name, column.type);
+        EXPECT_EQ(
+            tsv(*sql, {"SELECT name, replaceAll(type, '\\'', '\\'') FROM system.columns WHERE database = "
+                       "'schema' AND table = {p0:String} ORDER BY position FORMAT TSVRaw",
+                       {std::string(table_name(table))}}),
+            expected);
+    }
+}
+
+TEST(ClickHouseSchema, holdsNewContentForEveryColumnThatComesWithIt) {
+    const auto store = make_store("schema");
+    const auto sql = connect("schema");
+    std::string expected;
+    for (const ColumnInfo& column : columns_of(TableId::spans))
+        if (column.has(content) || column.name == "stop_reason")
+            expected += fmt::format("{}\n", column.name);
+    EXPECT_EQ(
+        tsv(*sql, {"SELECT name FROM system.columns WHERE database = 'schema' AND table = "
+                   "'amended_content' AND name NOT IN ('ts', 'trace_id', 'span_id') ORDER BY position"}),
+        expected);
+}
+
+TEST(ClickHouseSchema, isMigratedOnceAndNeverBackwards) {
+    const auto store = make_store("versions");
+    ASSERT_TRUE(store->migrate());
+    const auto sql = connect("versions");
+    EXPECT_EQ(tsv(*sql, {"SELECT count() = max(number) FROM schema_migrations"}), "1\n");
+    tsv(*sql, {"INSERT INTO schema_migrations VALUES (9999, 'of the future')"});
+    const auto again = store->migrate();
+    ASSERT_FALSE(again);
+    EXPECT_THAT(again.error().message, HasSubstr("version 9999"));
+}
+
+TEST(ClickHouseMigrations, areNumberedWithoutGaps) {
+    int next = 1;
+    for (const Migration& migration : clickhouse_migrations()) EXPECT_EQ(migration.number, next++);
+}
+
+struct SqlFile {
+    std::string_view what, sql;
+    std::vector<std::string_view> statements;
+};
+TEST(ClickHouseMigrations, areCutAtSemicolonsThatEndALine) {
+    const SqlFile cases[] = {
+        {"nothing", "", {}},
+        {"comments alone", "-- one;\n\n-- two", {}},
+        {"the last without a semicolon", "SELECT 1;\nSELECT 2", {"SELECT 1", "SELECT 2"}},
+        {"a semicolon within a line", "SELECT ';'\n, 1;\n", {"SELECT ';'\n, 1"}},
+        {"a comment before", "-- why\nSELECT 1;\n", {"SELECT 1"}},
+    };
+    for (const SqlFile& test : cases) EXPECT_EQ(statements_of(test.sql), test.statements) << test.what;
+}
+
+template <class Batch>
+class NativeInEngine : public testing::Test {};
+using Batches = testing::Types<SpanBatch, LogBatch, MetricBatch, ScoreBatch>;
+TYPED_TEST_SUITE(NativeInEngine, Batches);
+
+// Days and numbers that every column type of the engine can hold.
+template <class Batch>
+Batch storable(std::uint64_t seed, std::size_t rows) {
+    auto batch = random_batch<Batch>(seed, rows);
+    for (std::size_t row = 0; row < rows; ++row)
+        batch.ts.set(row, UnixNanos{1'763'942'400'000'000'000 + static_cast<std::int64_t>(row)});
+    return batch;
+}
+
+TYPED_TEST(NativeInEngine, comesBackAsItWentIn) {
+    const auto store = make_store("native");
+    const auto sql = connect("native");
+    const std::string_view table = table_name(TypeParam::table);
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+        tsv(*sql, {fmt::format("TRUNCATE TABLE {}", table)});
+        auto wrote = storable<TypeParam>(seed, 1 + seed % 5);
+        ASSERT_TRUE(store->write(AnyBatch(wrote), fmt::format("native-{}-{}", table, seed)));
+        for (const std::string_view low_cardinality : {"0", "1"}) {
+            const auto answer =
+                sql->query({fmt::format("SELECT * FROM {} ORDER BY ts SETTINGS "
+                                        "low_cardinality_allow_in_native_format = {}",
+                                        table, low_cardinality)});
+            ASSERT_TRUE(answer) << answer.error().message;
+            AnyBatch read = TypeParam();
+            const auto parsed = read_native(answer->bytes, read);
+            ASSERT_TRUE(parsed) << parsed.error().message;
+            EXPECT_THAT(differing_columns(wrote, std::get<TypeParam>(read)), testing::IsEmpty()) << seed;
+        }
+    }
+}
+
+TEST(ClickHouseEngine, readsNoFilesAndOpensNoSockets) {
+    const auto sql = connect("safety");
+    for (const std::string_view statement : {
+             "SELECT * FROM file('/etc/hostname', 'LineAsString')",
+             "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
+             "SELECT * FROM remote('127.0.0.1', 'system.one')",
+             "INSERT INTO FUNCTION file('/tmp/never', 'CSV') SELECT 1",
+         })
+        EXPECT_THAT(tsv(*sql, {std::string(statement)}), HasSubstr("ACCESS_DENIED")) << statement;
+}
+
+TEST(ClickHouseEngine, keepsWhatMakesRowsDurable) {
+    const auto store = make_store("schema");
+    const auto sql = connect("schema");
+    EXPECT_EQ(
+        tsv(*sql,
+            {"SELECT name, value FROM system.merge_tree_settings WHERE name IN ('fsync_after_insert', "
+             "'fsync_part_directory', 'min_rows_to_fsync_after_merge', 'old_parts_lifetime') ORDER BY name"}),
+        "fsync_after_insert\t1\nfsync_part_directory\t1\nmin_rows_to_fsync_after_merge\t1\nold_parts_"
+        "lifetime\t60\n");
+}
+
+TEST(ClickHouseEngine, doesNotTouchSignals) {
+    sigset_t blocked;
+    pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
+    EXPECT_FALSE(sigismember(&blocked, SIGPIPE));
+    for (const int signal : {SIGSEGV, SIGABRT, SIGINT, SIGTERM}) {
+        struct sigaction action{};
+        sigaction(signal, nullptr, &action);
+        EXPECT_EQ(action.sa_handler, SIG_DFL) << signal;
+    }
+}
+
+struct ErrorCase {
+    std::string_view what, text;
+    EngineUse use;
+    ErrorKind kind;
+};
+TEST(ClickHouseEngine, itsErrorsSayWhatTheCallerCanDo) {
+    const ErrorCase cases[] = {
+        {"no space", "Code: 243. DB::Exception: Cannot reserve 2 MiB", EngineUse::writing,
+         ErrorKind::unavailable},
+        {"no memory", "Code: 241. DB::Exception: Memory limit", EngineUse::reading, ErrorKind::overloaded},
+        {"too many parts", "Code: 252. DB::Exception: Too many parts", EngineUse::writing,
+         ErrorKind::overloaded},
+        {"out of time", "Code: 159. DB::Exception: Timeout", EngineUse::reading, ErrorKind::cancelled},
+        {"killed", "Code: 394. DB::Exception: Query was cancelled", EngineUse::reading, ErrorKind::cancelled},
+        {"bad data", "Code: 33. DB::Exception: Cannot read all data", EngineUse::writing,
+         ErrorKind::invalid_input},
+        {"unknown, reading", "Code: 62. DB::Exception: Syntax error", EngineUse::reading,
+         ErrorKind::internal},
+        {"unknown, writing", "Code: 999. DB::Exception: ?", EngineUse::writing, ErrorKind::unavailable},
+        {"no code", "something", EngineUse::writing, ErrorKind::unavailable},
+    };
+    for (const ErrorCase& test : cases)
+        EXPECT_EQ(engine_error(test.text, test.use).kind, test.kind) << test.what;
+}
+
+TEST(ClickHouseTransport, aQuestionEndsWhenItIsGivenUp) {
+    auto transport = embedded_transport(TestEngine::instance().engine, {.database = "cancel", .readers = 1});
+    ASSERT_TRUE(transport) << transport.error().message;
+    // Longer than any test: it must be ended.
+    const Statement endless{"SELECT sleepEachRow(1) FROM numbers(3600)", {}, {"max_block_size = 1"}};
+    std::stop_source stop;
+    std::thread asker([&] {
+        const auto answer = (*transport)->ask(endless, {.stop = stop.get_token()});
+        ASSERT_FALSE(answer);
+        EXPECT_EQ(answer.error().kind, ErrorKind::cancelled) << answer.error().message;
+    });
+    const auto sql = connect("cancel");
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (
+        tsv(*sql,
+            {"SELECT count() FROM system.processes WHERE query LIKE '%sleepEachRow(1)%' AND query NOT LIKE "
+             "'%processes%'"}) == "0\n" &&
+        std::chrono::steady_clock::now() < give_up)
+        std::this_thread::yield();
+    stop.request_stop();
+    asker.join();
+    // And at its deadline.
+    const auto late =
+        (*transport)
+            ->ask(endless,
+                  {.stop = {}, .deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(20)});
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().kind, ErrorKind::cancelled) << late.error().message;
 }
 
 }  // namespace

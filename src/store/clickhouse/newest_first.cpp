@@ -52,6 +52,15 @@ public:
             budget < steady_clock::time_point::max() - now ? now + budget : steady_clock::time_point::max();
     }
 
+    // Rows lie by project and time, so that the newest of one project are found at once, but those of several
+    // only by looking at all of a window.
+    bool is_quick_for_any_window() const { return question_.scope.projects().size() == 1; }
+
+    bool newest_come_first() const {
+        const RowOrder order(question_);
+        return order.by_time() && order.descending();
+    }
+
     // Nothing when the share of the budget did not suffice.
     Result<std::optional<AnyBatch>> whole() {
         const auto now = steady_clock::now();
@@ -64,8 +73,8 @@ public:
         std::int64_t scanned = to;  // everything from here on was looked at
         const std::uint64_t all =
             to > from ? static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from) : 0;
-        // A sixteenth of the window, since the whole of it took too long.
-        std::int64_t width = std::max<std::int64_t>(static_cast<std::int64_t>(all / 16), 1);
+        const std::uint64_t first_share = is_quick_for_any_window() ? 16 : 512;
+        std::int64_t width = std::max<std::int64_t>(static_cast<std::int64_t>(all / first_share), 1);
         while (scanned > from) {
             RowQuestion piece = question_;
             const std::int64_t begin = from > scanned - width ? from : scanned - width;
@@ -84,7 +93,7 @@ public:
             if (newest_come_first() && size_of(found.batch) >= question_.limit) return found;
             if (rows_left_ == 0) break;
             const auto now = steady_clock::now();
-            if (now - started < (end_ - now) / 8) width = saturated(width, 4);
+            if (now - started < (end_ - now) / 8) width = saturated(width, 8);
         }
         if (scanned > from) found.scanned_to = UnixNanos{scanned};
         return found;
@@ -105,10 +114,6 @@ private:
         return std::optional<AnyBatch>();
     }
 
-    bool newest_come_first() const {
-        const RowOrder order(question_);
-        return order.by_time() && order.descending();
-    }
     std::int64_t lower(const Window& extent) const {
         const std::int64_t first = extent.from->since_epoch;
         return question_.window.from ? std::max(first, question_.window.from->since_epoch) : first;
@@ -149,7 +154,8 @@ private:
 Result<Rows> ask_newest_first(const RowQuestion& question, const Cancel& cancel, const AskWindow& ask,
                               const AskExtent& extent) {
     NewestFirst scan(question, cancel, ask);
-    if (auto rows = OBS_TRY(scan.whole())) return Rows{.batch = *std::move(rows)};
+    const bool by_pieces = scan.newest_come_first() && !scan.is_quick_for_any_window();
+    if (auto rows = by_pieces ? std::nullopt : OBS_TRY(scan.whole())) return Rows{.batch = *std::move(rows)};
     const Window all = OBS_TRY(extent(cancel));
     return scan.pieces(all);
 }

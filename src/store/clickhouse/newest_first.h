@@ -18,7 +18,7 @@ using AskWindow = std::function<Result<Piece>(const RowQuestion& question, const
 // The times of the first and last row of the question's table.
 using AskExtent = std::function<Result<Window>(const Cancel& cancel)>;
 
-// First tries the whole window with a share of the budget: nearly every question is quick.
+// Tries the whole window first, with a share of the budget: nearly every question is quick.
 Result<Rows> ask_newest_first(const RowQuestion& question, const Cancel& cancel, const AskWindow& ask,
                               const AskExtent& extent);
 

@@ -34,6 +34,13 @@ double cpu() {
     return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
+// Of this thread alone.
+double own_cpu() {
+    timespec used{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
+}
+
 template <class T>
 T must(Result<T> result) {
     if (!result) {
@@ -197,10 +204,9 @@ struct Bench {
         double cpu_making = 0;
         std::vector<double> times;
         for (std::uint64_t done = 0; done < rows; done += batch) {
-            const double cpu_before = cpu(), before_making = now();
+            const double before_making = own_cpu();
             const AnyBatch rows_now = spans.next(std::min<std::uint64_t>(batch, rows - done));
-            // Merges run meanwhile, so that the time of this thread is what making costs.
-            cpu_making += now() - before_making;
+            cpu_making += own_cpu() - before_making;
             const double before = now(), cpu_write = cpu();
             must(store->write(rows_now, fmt::format("bench-{}", done)));
             const double took = now() - before;
@@ -208,7 +214,6 @@ struct Bench {
             in_writes += took;
             cpu_in_writes += cpu() - cpu_write;
             slowest = std::max(slowest, took);
-            static_cast<void>(cpu_before);
             if (pace > 0) {
                 const double due = start + static_cast<double>(done + batch) / pace;
                 if (due > now()) std::this_thread::sleep_for(Seconds(due - now()));

@@ -83,10 +83,10 @@ CREATE TABLE spans (
     events String CODEC(ZSTD(1)),
     links String,
     search_text String CODEC(ZSTD(1)),
-    INDEX by_trace_id trace_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX by_trace_id trace_id TYPE bloom_filter(0.01) GRANULARITY 4,
     INDEX by_user_id user_id TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX by_session_id session_id TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX by_response_id response_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX by_session_id session_id TYPE bloom_filter(0.01) GRANULARITY 4,
+    INDEX by_response_id response_id TYPE bloom_filter(0.01) GRANULARITY 4,
     INDEX attribute_values mapValues(attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX search_terms search_text TYPE text(tokenizer = splitByString([' ']))
 )
@@ -122,7 +122,7 @@ CREATE TABLE logs (
     attributes Map(LowCardinality(String), String),
     attributes_types Array(UInt8),
     search_text String CODEC(ZSTD(1)),
-    INDEX by_trace_id trace_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX by_trace_id trace_id TYPE bloom_filter(0.01) GRANULARITY 4,
     INDEX attribute_values mapValues(attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX search_terms search_text TYPE text(tokenizer = splitByString([' ']))
 )
@@ -197,8 +197,8 @@ CREATE TABLE scores (
     user_id String,
     attributes Map(LowCardinality(String), String),
     attributes_types Array(UInt8),
-    INDEX by_trace_id trace_id TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX by_session_id session_id TYPE bloom_filter(0.01) GRANULARITY 1
+    INDEX by_trace_id trace_id TYPE bloom_filter(0.01) GRANULARITY 4,
+    INDEX by_session_id session_id TYPE bloom_filter(0.01) GRANULARITY 4
 )
 ENGINE = MergeTree
 PARTITION BY toDate(ts)

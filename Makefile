@@ -1,6 +1,6 @@
 # Every command installs what it needs first, and does nothing slow the second time. JOBS=N limits the cores used.
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test bench format lint interop sanitize clean
+.PHONY: help setup build run test bench format lint interop sanitize soak clean
 JOBS ?= $(shell nproc)
 export JOBS
 
@@ -38,6 +38,9 @@ interop: build ## run every real client of the matrix (installs them first; long
 
 sanitize: setup ## every unit test under the address, undefined behaviour and thread sanitizers (long)
 	@python3 tools/run_tests.py sanitize
+
+soak: build ## kill it 500 times at the worst moments and look for every span (long)
+	@OBS_CRASH_ROUNDS=500 build/venv/bin/python -m pytest -s tests/system/test_crash.py
 
 clean: ## remove what was built; installed tools and the engine stay
 	@rm -rf build/CMakeCache.txt build/CMakeFiles build/src build/bench build/tests build/build.ninja build/.ninja_* \

@@ -125,7 +125,7 @@ private:
 
 class SegmentedJournal final : public Journal {
 public:
-    explicit SegmentedJournal(Options options) : options_(std::move(options)) {}
+    explicit SegmentedJournal(Options options) : options_(with_room_to_recycle(std::move(options))) {}
     ~SegmentedJournal() override {
         if (writer_.joinable()) {
             writer_.request_stop();
@@ -139,7 +139,7 @@ public:
         confirmed_ = saved_confirmed_ = confirmed_file_.read();
         OBS_TRY_VOID(find_segments());
         OBS_TRY_VOID(find_records());
-        if (used_.empty()) OBS_TRY_VOID(open_next_segment(options_.segment_size));
+        if (used_.empty()) OBS_TRY_VOID(open_next_segment(options_.segment_size, Room::whatever_it_takes));
         publish_stats();
         writer_ = std::jthread([this](std::stop_token stop) { run(stop); });
         return {};
@@ -206,6 +206,11 @@ public:
     }
 
 private:
+    static Options with_room_to_recycle(Options options) {
+        options.disk_budget = std::max<std::uint64_t>(options.disk_budget, 2 * options.segment_size);
+        return options;
+    }
+
     // The durable records of one segment.
     struct Part {
         std::filesystem::path path;
@@ -262,7 +267,13 @@ private:
         durable_ = std::max(durable_, confirmed_);
         // Records are never written behind what may be torn: the tail stays as it is, the next ones go to a
         // new file.
-        if (!used_.empty()) OBS_TRY_VOID(open_next_segment(options_.segment_size));
+        // A program that ends again and again before it writes anything must not fill the disk with them.
+        while (!used_.empty() && used_.back().last < used_.back().first) {
+            used_.back().epoch = 0;
+            free_.push_back(std::move(used_.back()));
+            used_.pop_back();
+        }
+        if (!used_.empty()) OBS_TRY_VOID(open_next_segment(options_.segment_size, Room::whatever_it_takes));
         if (!used_.empty()) recovery_.oldest = used_.front().first;
         recovery_.last = durable_ > confirmed_ ? durable_ : 0;
         recovery_.first = recovery_.last == 0 ? 0 : std::max(confirmed_ + 1, used_.front().first);
@@ -311,13 +322,21 @@ private:
     // Writes the group, in as many pieces as segments ask for, and tells everyone.
     void commit(std::vector<Pending>& group) {
         for (std::size_t begin = 0; begin < group.size();) {
-            if (auto ready = make_room(group[begin].size()); !ready) {
+            if (!admits(group[begin])) {
+                refuse(std::span(&group[begin++], 1), over_budget());
+                continue;
+            }
+            if (auto ready = make_room(group[begin]); !ready) {
+                if (ready.error().kind == ErrorKind::overloaded) {
+                    refuse(std::span(&group[begin++], 1), ready.error());
+                    continue;
+                }
                 refuse({group.begin() + static_cast<std::ptrdiff_t>(begin), group.end()}, ready.error());
                 return;
             }
             std::size_t end = begin;
             for (std::uint64_t room = active().capacity - active().used;
-                 end < group.size() && group[end].size() <= room; ++end)
+                 end < group.size() && group[end].size() <= room && admits(group[end]); ++end)
                 room -= group[end].size();
             const std::span<Pending> part(&group[begin], end - begin);
             if (auto written = write(part); !written) {
@@ -390,16 +409,33 @@ private:
 
     Segment& active() { return used_.back(); }
 
-    Result<void> make_room(std::uint64_t bytes) {
-        if (!broken_ && active().used + bytes <= active().capacity) return {};
-        const std::uint64_t needed = bytes + sizeof(SegmentHeader);
-        OBS_TRY_VOID(open_next_segment(std::max<std::uint64_t>(options_.segment_size, needed)));
+    // What the store's writer notes is taken beyond the budget, in one segment more: it brings the store on,
+    // and so makes room again. Rows wait until then.
+    enum class Room { within_budget, whatever_it_takes };
+    static Room room_for(const Pending& pending) {
+        return pending.header.kind == static_cast<std::uint32_t>(RecordKind::rows) ? Room::within_budget
+                                                                                   : Room::whatever_it_takes;
+    }
+    bool admits(const Pending& pending) const {
+        return room_for(pending) == Room::whatever_it_takes || disk_bytes_ <= options_.disk_budget;
+    }
+    Error over_budget() const {
+        return {ErrorKind::overloaded,
+                fmt::format("the journal has used its {} bytes of disk", options_.disk_budget),
+                {}};
+    }
+
+    Result<void> make_room(const Pending& pending) {
+        if (!broken_ && active().used + pending.size() <= active().capacity) return {};
+        const std::uint64_t needed = pending.size() + sizeof(SegmentHeader);
+        OBS_TRY_VOID(
+            open_next_segment(std::max<std::uint64_t>(options_.segment_size, needed), room_for(pending)));
         broken_ = false;
         return {};
     }
 
-    Result<void> open_next_segment(std::uint64_t capacity) {
-        Segment segment = OBS_TRY(take_segment(capacity));
+    Result<void> open_next_segment(std::uint64_t capacity, Room room) {
+        Segment segment = OBS_TRY(take_segment(capacity, room));
         segment.epoch = ++epoch_;
         segment.first = durable_ + 1;
         segment.last = durable_;
@@ -420,7 +456,7 @@ private:
     }
 
     // A free file of that size, else a new one.
-    Result<Segment> take_segment(std::uint64_t capacity) {
+    Result<Segment> take_segment(std::uint64_t capacity, Room room) {
         const auto fitting =
             std::ranges::find_if(free_, [&](const Segment& s) { return s.capacity == capacity; });
         if (fitting != free_.end()) {
@@ -429,9 +465,8 @@ private:
             return segment;
         }
         if (capacity != options_.segment_size) capacity = (capacity + size_step - 1) / size_step * size_step;
-        if (disk_bytes_ + capacity > options_.disk_budget)
-            return fail(ErrorKind::overloaded, "the journal has used its {} bytes of disk",
-                        options_.disk_budget);
+        if (room == Room::within_budget && disk_bytes_ + capacity > options_.disk_budget)
+            return std::unexpected(over_budget());
         const auto path = options_.directory / fmt::format("{:08}.segment", ++number_);
         Segment segment = OBS_TRY(create_segment(path, capacity));
         disk_bytes_ += capacity;
@@ -461,7 +496,7 @@ private:
     void free_front() {
         Segment segment = std::move(used_.front());
         used_.pop_front();
-        if (segment.capacity == options_.segment_size) {
+        if (segment.capacity == options_.segment_size && disk_bytes_ <= options_.disk_budget) {
             segment.epoch = 0;
             free_.push_back(std::move(segment));
             return;

@@ -26,7 +26,8 @@ public:
     struct Options {
         std::filesystem::path directory;  // must exist
         std::size_t segment_size = std::size_t{64} << 20;
-        std::uint64_t disk_budget = std::uint64_t{20} << 30;  // over it, `submit` refuses
+        // Over it, `submit` refuses rows. At least two segments.
+        std::uint64_t disk_budget = std::uint64_t{20} << 30;
         std::size_t queue_bytes = std::size_t{128} << 20;  // waiting to be written; over it, `submit` refuses
     };
 

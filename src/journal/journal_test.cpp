@@ -28,10 +28,10 @@ protected:
                                           std::uint64_t budget = 1 << 30) {
         return Journal::open({.directory = directory_, .segment_size = segment_size, .disk_budget = budget});
     }
-    static Result<Sequence> put(Journal& journal, std::string_view payload) {
+    static Result<Sequence> put(Journal& journal, std::string_view payload,
+                                RecordKind kind = RecordKind::rows) {
         std::promise<Result<Sequence>> done;
-        journal.submit(RecordKind::rows, payload,
-                       [&](Result<Sequence> result) { done.set_value(std::move(result)); });
+        journal.submit(kind, payload, [&](Result<Sequence> result) { done.set_value(std::move(result)); });
         return done.get_future().get();
     }
     static std::map<Sequence, std::string> replayed(Journal& journal) {
@@ -212,6 +212,30 @@ TEST_F(JournalTest, refusesOverItsDiskBudgetAndHeals) {
     while (!(result = put(*journal, noise(1000))) && std::chrono::steady_clock::now() < deadline)
         std::this_thread::yield();
     EXPECT_EQ(result, last + 1);
+}
+
+// Without the writer's own records nothing is ever confirmed, so the journal would stay full for good.
+TEST_F(JournalTest, takesTheRecordsOfTheWriterBeyondItsBudget) {
+    Sequence last = 0;
+    for (int life = 0; life < 10; ++life) {
+        auto journal = open(1 << 12, 3 << 12).value();
+        Result<Sequence> result = 0;
+        for (unsigned i = 0; i < 100 && (result = put(*journal, noise(1000, i))); ++i) last = *result;
+        ASSERT_FALSE(result);
+        EXPECT_EQ(result.error().kind, ErrorKind::overloaded);
+        result = put(*journal, noise(600), RecordKind::boundary);
+        ASSERT_TRUE(result) << result.error().message;
+        last = *result;
+    }
+    EXPECT_LE(files().size(), 3u + 10u);
+    auto journal = open(1 << 12, 3 << 12).value();
+    journal->confirm(last);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    Result<Sequence> result = 0;
+    while (!(result = put(*journal, noise(1000))) && std::chrono::steady_clock::now() < deadline)
+        std::this_thread::yield();
+    EXPECT_TRUE(result);
+    EXPECT_LE(files().size(), 3u) << "what was over the budget is given back";
 }
 
 TEST_F(JournalTest, refusesWhenItsQueueIsFull) {

@@ -958,7 +958,8 @@ TEST_P(StoreContract, content_that_came_later_is_found) {
                               .output("there")
                               .terms("hello there")
                               .model("ignored")
-                              .set("stop_reason", std::string("stop"));
+                              .set("stop_reason", std::string("stop"))
+                              .set("flags", std::int64_t{flag_content_joined});
     Amendments amendments;
     amendments.org = org();
     amendments.project = "p";
@@ -968,6 +969,7 @@ TEST_P(StoreContract, content_that_came_later_is_found) {
         EXPECT_EQ(names(where("input_text", search, {"hello", "there"})), "a");
         EXPECT_EQ(names(where("output_text", eq, {"there"})), "a");
         EXPECT_EQ(names(where("stop_reason", eq, {"stop"})), "a");
+        EXPECT_EQ(names(where("flags", eq, {std::int64_t{flag_content_joined}})), "a");
         EXPECT_EQ(names(where("model", eq, {"m"})), "a");
         EXPECT_EQ(names(where("total_tokens", eq, {3})), "a");
         EXPECT_EQ(names(where("input_text", eq, {"kept"})), "b");

@@ -15,6 +15,7 @@
 #include "base/time.h"
 #include "model/batches.h"
 #include "model/question.h"
+#include "store/rollup.h"
 
 namespace obs {
 
@@ -44,8 +45,8 @@ struct Amendments {
     std::vector<SpanKey>
         to_own;  // nobody below has usage: rollup_* moves to own tokens and cost, is_call = 1
     std::vector<SpanKey> to_root;  // is_root = 1
-    // Rows whose content became known later: every column flagged `content`, `search_text` and `stop_reason`
-    // of the stored row (same ts, trace_id, span_id) is replaced by this row's.
+    // Rows whose content became known later: every column flagged `content`, `search_text`, `stop_reason`
+    // and `flags` of the stored row (same ts, trace_id, span_id) is replaced by this row's.
     SpanBatch content;
     bool empty() const { return to_rollup.empty() && to_own.empty() && to_root.empty() && content.empty(); }
 };
@@ -89,8 +90,23 @@ public:
     virtual Result<void> stream(const RowQuestion& question, const std::function<bool(AnyBatch)>& sink,
                                 const Cancel& cancel) = 0;
 
-    // Erases for good; what the journal still holds is the caller's business.
+    // Erases for good; what the journal still holds is the caller's business. Spans that age out (`before`,
+    // no user) stay in rollups, which live longer; other spans leave them: their users, sessions and projects
+    // at once, their figures when the buckets, stale from now on, are rolled up again.
     virtual Result<void> forget(const Forget& what) = 0;
+
+    // Rollups (store/rollup.h). A store that answers from its rows alone keeps none: there these do nothing.
+    // Any thread, while rows are written and amended; what changes meanwhile may be left out and is stale.
+    //
+    // Replaces what is kept of these buckets by the figures of the rows there are now. All or nothing for
+    // each bucket: one that was not finished is stale, also after a crash. A bucket of which rows have aged
+    // out keeps what it has.
+    virtual Result<void> roll_up(const RollUp&, const Cancel&) { return {}; }
+    // Buckets whose rows changed since they were rolled up, or that never were; ascending. Reads three
+    // columns of every span.
+    virtual Result<std::vector<RollupBucket>> stale_rollups(const Cancel&) { return {}; }
+    // Drops buckets of this level that ended before; by whole days of minutes, and weeks of hours and days.
+    virtual Result<void> forget_rollups(RollupLevel, UnixNanos) { return {}; }
 
     virtual StoreHealth health() = 0;
 };

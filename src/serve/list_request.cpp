@@ -515,6 +515,7 @@ ApiResult<ListRequest> list_request(std::string_view query, const Principal& pri
 }
 
 ApiResult<ListRequest> search_request(std::string_view body, const Principal& principal, UnixNanos now) {
+    if (body.empty()) return refuse(ErrorCode::invalid_request, "", "the body is empty; send a JSON object");
     simdjson::dom::parser parser;
     // Deeper than filters may be, so that those are refused by name.
     constexpr std::size_t depth = 256;

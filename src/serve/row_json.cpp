@@ -25,7 +25,7 @@ bool among(std::span<const std::string_view> names, std::string_view name) {
 
 bool is_json(std::string_view text) {
     thread_local simdjson::dom::parser parser;
-    return parser.parse(text.data(), text.size()).error() == simdjson::SUCCESS;
+    return !text.empty() && parser.parse(text.data(), text.size()).error() == simdjson::SUCCESS;
 }
 
 // Rounded half up, so that a filter for the shown value can be answered (query/condition.cpp).

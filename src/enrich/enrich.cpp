@@ -173,8 +173,8 @@ private:
         if ((input_.empty() && output_.empty()) || !begin(log_row, event)) return;
         const std::string system = input_.take_instructions({});
         if (!system.empty()) content_.system_prompt.put(row_, system);
-        if (const std::string json = input_.json(); !json.empty()) content_.input_messages.put(row_, json);
-        if (const std::string json = output_.json(); !json.empty()) content_.output_messages.put(row_, json);
+        if (!input_.is_plain()) content_.input_messages.put(row_, input_.json());
+        if (!output_.is_plain()) content_.output_messages.put(row_, output_.json());
         if (const auto text = input_.main_text(); !text.empty()) content_.input_text.put(row_, text);
         if (const auto text = output_.main_text(); !text.empty()) content_.output_text.put(row_, text);
         if (const std::string calls = output_.tool_calls(); !calls.empty())
@@ -217,6 +217,11 @@ void UnknownModels::add(std::string_view provider, std::string_view model) {
             ++known.spans;
             return;
         }
+    // The rest of a flood of names is counted without them.
+    if (models.size() >= most_models && !(provider.empty() && model.empty())) {
+        add({}, {});
+        return;
+    }
     models.push_back({std::string(provider), std::string(model), 1});
 }
 

@@ -20,8 +20,10 @@ namespace obs {
 // Version of the mapping from attributes to columns; every span keeps the one that read it.
 inline constexpr std::uint16_t mapping_version = 1;
 
-// Models that used tokens and have no price, each provider and model once.
+// Models that used tokens and have no price, each provider and model once. A request that names more than
+// `most_models` has its further spans counted under empty names.
 struct UnknownModels {
+    static constexpr std::size_t most_models = 256;
     struct Model {
         std::string provider, model;
         std::uint64_t spans = 0;
@@ -76,9 +78,9 @@ private:
 
 // Joins a row of EnrichedLogs::content to the span it belongs to, or to another row of content. What the span
 // said itself wins. Messages of per-message events (gen_ai.user.message, gen_ai.choice) are put behind those
-// that were joined before; an event with all messages replaces them. Usage and cost are taken only by a span
-// that has none. Tells whether anything changed; search_text is then out of date. Costs the length of the
-// texts behind `row`: cheap for the last row of a batch.
+// that were joined before, up to 1 MiB a side; an event with all messages replaces them. Usage and cost are
+// taken only by a span that has none. Tells whether anything changed; search_text is then out of date. Costs
+// the length of the texts behind `row`: cheap for the last row of a batch.
 bool merge_content(SpanBatch& to, std::size_t row, const SpanBatch& content, std::size_t content_row);
 
 }  // namespace obs

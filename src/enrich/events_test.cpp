@@ -70,7 +70,6 @@ TEST(Events, canBeJoinedToEachOtherBeforeTheirSpanComes) {
     const Understood whole = joined(empty_chat, per_message_records());
     Understood late;
     understand(Signal::traces, Encoding::json, otlp_traces(empty_chat), late);
-    // Joined content is not one message any more: it is put in place as a whole.
     EXPECT_EQ(one.input_messages[0], whole.spans.input_messages[0]);
     EXPECT_EQ(one.output_text[0], whole.spans.output_text[0]);
     EXPECT_TRUE(merge_content(late.spans, 0, one, 0));
@@ -133,6 +132,29 @@ TEST(Events, ofSpansReadTheSame) {
     EXPECT_EQ(understood.spans.input_text[0], "Q");
     EXPECT_EQ(understood.spans.output_text[0], "A");
     EXPECT_EQ(understood.spans.events[0], "") << "nothing is kept twice";
+}
+
+TEST(Events, joinOnlySoMuch) {
+    Understood understood;
+    const std::string word(300'000, 'x');
+    std::string records = "[";
+    for (int i = 0; i < 5; ++i)
+        records +=
+            (i == 0 ? "" : ",") + record("gen_ai.user.message", R"("body":{"content":")" + word + "\"}");
+    understand(Signal::logs, Encoding::json, otlp_logs(records + "]"), understood);
+    understand(Signal::traces, Encoding::json, otlp_traces(empty_chat), understood);
+    settle(understood);
+    EXPECT_GT(understood.spans.input_messages[0].size(), 900'000U);
+    EXPECT_LT(understood.spans.input_messages[0].size(), std::size_t{1} << 20);
+}
+
+TEST(UnknownModels, areListedUpToALimitAndAllCounted) {
+    UnknownModels unknown;
+    for (int i = 0; i < 1000; ++i) unknown.add("openai", "model-" + std::to_string(i));
+    unknown.add("openai", "model-0");
+    EXPECT_EQ(unknown.spans(), 1001U);
+    EXPECT_EQ(unknown.models.size(), UnknownModels::most_models + 1);
+    EXPECT_EQ(unknown.models[0].spans, 2U);
 }
 
 constexpr std::string_view scored_span = "e457b5a2e4d86bd1";

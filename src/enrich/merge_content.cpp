@@ -8,6 +8,9 @@ namespace obs {
 
 namespace {
 
+// Of each side of a span; later messages are left to the log.
+constexpr std::size_t most_joined_bytes = 1 << 20;
+
 // Rewrites a row of a text column; the rows behind it move.
 void set_text(Text& column, std::size_t row, std::string_view value) {
     if (row >= column.stored()) {
@@ -50,15 +53,25 @@ bool has_content(const SpanBatch& batch, std::size_t row, const SideColumns& sid
     return !(batch.*side.messages)[row].empty() || !(batch.*side.text)[row].empty();
 }
 
-// The messages of a row; a row without any may still say all in its text.
-void read_row(const SpanBatch& batch, std::size_t row, const SideColumns& side, Conversation& conversation) {
-    if (const std::string_view messages = (batch.*side.messages)[row]; !messages.empty()) {
-        read_messages(messages, conversation);
-    } else if (const std::string_view text = (batch.*side.text)[row]; !text.empty()) {
-        conversation.begin({});
-        conversation.text(text);
-        conversation.end();
+// The messages of a row as JSON; a row without any may still say all in its text.
+std::string messages_json(const SpanBatch& batch, std::size_t row, const SideColumns& side) {
+    const std::string_view messages = (batch.*side.messages)[row], text = (batch.*side.text)[row];
+    if (!messages.empty() || text.empty()) return std::string(messages);
+    Conversation only(side.side);
+    only.begin({});
+    only.text(text);
+    only.end();
+    return only.json();
+}
+
+// One JSON list behind the other.
+void append_list(std::string& list, std::string_view more) {
+    if (list.empty() || more.empty()) {
+        list += more;
+        return;
     }
+    list.back() = ',';
+    list += more.substr(1);
 }
 
 bool merge_side(SpanBatch& to, std::size_t row, const SpanBatch& content, std::size_t content_row,
@@ -67,16 +80,20 @@ bool merge_side(SpanBatch& to, std::size_t row, const SpanBatch& content, std::s
     const bool joined_before = (to.flags[row] & side.joined) != 0;
     if (has_content(to, row, side) && !joined_before) return false;
     to.flags.set(row, to.flags[row] | side.joined);
-    if (!append) {
+    if (!append || !has_content(to, row, side)) {
         set_text(to.*side.messages, row, std::string((content.*side.messages)[content_row]));
         set_text(to.*side.text, row, std::string((content.*side.text)[content_row]));
         return true;
     }
-    Conversation all(side.side);
-    read_row(to, row, side, all);
-    read_row(content, content_row, side, all);
-    set_text(to.*side.text, row, std::string(all.main_text()));
-    set_text(to.*side.messages, row, all.is_plain() ? std::string() : all.json());
+    std::string messages = messages_json(to, row, side);
+    const std::string more = messages_json(content, content_row, side);
+    if (messages.size() + more.size() > most_joined_bytes) return false;
+    append_list(messages, more);
+    set_text(to.*side.messages, row, messages);
+    // The last word of the user, the first of the model.
+    const std::string text((content.*side.text)[content_row]);
+    if (!text.empty() && (side.side == Side::input || (to.*side.text)[row].empty()))
+        set_text(to.*side.text, row, text);
     return true;
 }
 
@@ -85,13 +102,9 @@ bool merge_calls(SpanBatch& to, std::size_t row, const SpanBatch& content, std::
                  bool append) {
     const std::string more(content.tool_calls[content_row]);
     if (more.empty()) return false;
-    std::string calls(to.tool_calls[row]);
-    if (calls.empty() || !append) {
-        calls = more;
-    } else {
-        calls.back() = ',';
-        calls += std::string_view(more).substr(1);
-    }
+    std::string calls(append ? to.tool_calls[row] : std::string_view());
+    if (calls.size() + more.size() > most_joined_bytes) return false;
+    append_list(calls, more);
     set_text(to.tool_calls, row, calls);
     return true;
 }
@@ -102,6 +115,7 @@ bool merge_instructions(SpanBatch& to, std::size_t row, const SpanBatch& content
     const std::string own(to.system_prompt[row]);
     if (more.empty() || more == own) return false;
     if (!own.empty() && (to.flags[row] & flag_content_joined) == 0) return false;
+    if (own.size() + more.size() > most_joined_bytes) return false;
     set_text(to.system_prompt, row, own.empty() || !append ? more : own + '\n' + more);
     to.flags.set(row, to.flags[row] | flag_content_joined);
     return true;

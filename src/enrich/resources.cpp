@@ -1,6 +1,6 @@
 #include "enrich/resources.h"
 
-#include <algorithm>
+#include <unordered_map>
 
 #include "base/json_writer.h"
 #include "enrich/values.h"
@@ -9,11 +9,28 @@ namespace obs {
 
 namespace {
 
-bool is_repeated_later(const RawAttributes& raw, RawRange range, std::uint32_t at) {
-    for (std::uint32_t later = at + 1; later < range.end; ++later)
-        if (raw.list[later].key == raw.list[at].key) return true;
-    return false;
-}
+// Which attributes of a list count: of a key that comes twice only the last one does.
+class LastOnes {
+public:
+    LastOnes(const RawAttributes& raw, RawRange range) : raw_(raw), range_(range) {
+        if (range.end - range.begin <= few) return;
+        for (std::uint32_t at = range.begin; at < range.end; ++at) last_[raw.list[at].key] = at;
+    }
+    bool counts(std::uint32_t at) const {
+        const std::uint32_t key = raw_.list[at].key;
+        if (range_.end - range_.begin > few) return last_.at(key) == at;
+        for (std::uint32_t later = at + 1; later < range_.end; ++later)
+            if (raw_.list[later].key == key) return false;
+        return true;
+    }
+
+private:
+    // Short lists are compared, long ones looked up: their length comes from outside.
+    static constexpr std::uint32_t few = 32;
+    const RawAttributes& raw_;
+    RawRange range_;
+    std::unordered_map<std::uint32_t, std::uint32_t> last_;
+};
 
 // The first of the keys that has a value.
 std::string first_of(const RawAttributes& raw, RawRange range, std::initializer_list<std::string_view> keys) {
@@ -34,6 +51,7 @@ ResourceFacts read_resource(const RawAttributes& raw, RawRange range) {
     facts.release = first_of(raw, range, {"langfuse.release", "service.version"});
     std::string scratch;
     JsonWriter writer(facts.json);
+    const LastOnes last(raw, range);
     writer.begin_object();
     bool any = false;
     for (std::uint32_t at = range.begin; at < range.end; ++at) {
@@ -43,7 +61,7 @@ ResourceFacts read_resource(const RawAttributes& raw, RawRange range) {
         const bool has_column = (key == "service.name") ||
                                 (key.starts_with("deployment.environment") && text == facts.environment) ||
                                 (key == "service.version" && text == facts.release);
-        if (has_column || is_repeated_later(raw, range, at)) continue;
+        if (has_column || !last.counts(at)) continue;
         writer.key(key);
         std::string value;
         append_value_json(value, attribute.value);
@@ -87,10 +105,11 @@ void append_value_json(std::string& out, const RawValue& value) {
 
 void append_attributes_json(std::string& out, const RawAttributes& raw, RawRange range) {
     JsonWriter writer(out);
+    const LastOnes last(raw, range);
     writer.begin_object();
     std::string value;
     for (std::uint32_t at = range.begin; at < range.end; ++at) {
-        if (is_repeated_later(raw, range, at)) continue;
+        if (!last.counts(at)) continue;
         writer.key(raw.key(raw.list[at]));
         value.clear();
         append_value_json(value, raw.list[at].value);

@@ -1,6 +1,7 @@
 #include <string_view>
 
 #include "decode/protobuf.h"
+#include "decode/protobuf_envelopes.h"
 #include "decode/readers.h"
 
 namespace obs {
@@ -12,62 +13,16 @@ public:
     LogRequest(std::string_view body, LogRows& rows) : body_(body), rows_(rows), reader_(body, rows.lists) {}
 
     bool read() {
-        WireReader in(body_);
-        while (in.next()) {
-            if (in.tag() != wire_tag(1, Wire::length)) {
-                in.skip();
-                continue;
-            }
-            rows_.envelopes.open_resource();
-            if (!resource_logs(in.bytes()))
-                return reader_.in("resource_logs", rows_.envelopes.resource_index());
-            rows_.envelopes.close_resource();
-        }
-        return reader_.done(in);
+        const auto read_item = [this](std::string_view message) {
+            rows_.open_record();
+            return record(message);
+        };
+        return ProtobufEnvelopes(rows_, reader_, {"resource_logs", "scope_logs", "log_records"}, read_item)
+            .read(body_);
     }
     Error error() const { return reader_.error(); }
 
 private:
-    bool resource_logs(std::string_view message) {
-        WireReader in(message);
-        while (in.next()) {
-            switch (in.tag()) {
-                case wire_tag(1, Wire::length):
-                    if (!reader_.resource(in.bytes(), rows_.envelopes.resource_attributes()))
-                        return reader_.in("resource");
-                    break;
-                case wire_tag(2, Wire::length):
-                    rows_.envelopes.open_scope();
-                    if (!scope_logs(in.bytes()))
-                        return reader_.in("scope_logs", rows_.envelopes.scope_index());
-                    rows_.envelopes.close_scope();
-                    break;
-                default: in.skip();
-            }
-        }
-        return reader_.done(in);
-    }
-
-    bool scope_logs(std::string_view message) {
-        WireReader in(message);
-        while (in.next()) {
-            switch (in.tag()) {
-                case wire_tag(1, Wire::length):
-                    if (!reader_.scope(in.bytes(), rows_.envelopes.scope())) return reader_.in("scope");
-                    break;
-                case wire_tag(2, Wire::length):
-                    rows_.open_record();
-                    if (!record(in.bytes())) return reader_.in("log_records", rows_.envelopes.item_index());
-                    break;
-                case wire_tag(3, Wire::length):
-                    rows_.envelopes.scope().schema_url = rows_.lists.text(in.bytes());
-                    break;
-                default: in.skip();
-            }
-        }
-        return reader_.done(in);
-    }
-
     bool record(std::string_view message) {
         LogFields fields;
         ProtobufReader::Any body;

@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "decode/protobuf.h"
+#include "decode/protobuf_envelopes.h"
 #include "decode/readers.h"
 #include "decode/span_rows.h"
 
@@ -15,62 +16,16 @@ public:
         : body_(body), rows_(rows), reader_(body, rows.lists) {}
 
     bool read() {
-        WireReader in(body_);
-        while (in.next()) {
-            if (in.tag() != wire_tag(1, Wire::length)) {
-                in.skip();
-                continue;
-            }
-            rows_.envelopes.open_resource();
-            if (!resource_spans(in.bytes()))
-                return reader_.in("resource_spans", rows_.envelopes.resource_index());
-            rows_.envelopes.close_resource();
-        }
-        return reader_.done(in);
+        const auto read_item = [this](std::string_view message) {
+            rows_.open_span();
+            return span(message);
+        };
+        return ProtobufEnvelopes(rows_, reader_, {"resource_spans", "scope_spans", "spans"}, read_item)
+            .read(body_);
     }
     Error error() const { return reader_.error(); }
 
 private:
-    bool resource_spans(std::string_view message) {
-        WireReader in(message);
-        while (in.next()) {
-            switch (in.tag()) {
-                case wire_tag(1, Wire::length):
-                    if (!reader_.resource(in.bytes(), rows_.envelopes.resource_attributes()))
-                        return reader_.in("resource");
-                    break;
-                case wire_tag(2, Wire::length):
-                    rows_.envelopes.open_scope();
-                    if (!scope_spans(in.bytes()))
-                        return reader_.in("scope_spans", rows_.envelopes.scope_index());
-                    rows_.envelopes.close_scope();
-                    break;
-                default: in.skip();
-            }
-        }
-        return reader_.done(in);
-    }
-
-    bool scope_spans(std::string_view message) {
-        WireReader in(message);
-        while (in.next()) {
-            switch (in.tag()) {
-                case wire_tag(1, Wire::length):
-                    if (!reader_.scope(in.bytes(), rows_.envelopes.scope())) return reader_.in("scope");
-                    break;
-                case wire_tag(2, Wire::length):
-                    rows_.open_span();
-                    if (!span(in.bytes())) return reader_.in("spans", rows_.envelopes.item_index());
-                    break;
-                case wire_tag(3, Wire::length):
-                    rows_.envelopes.scope().schema_url = rows_.lists.text(in.bytes());
-                    break;
-                default: in.skip();
-            }
-        }
-        return reader_.done(in);
-    }
-
     bool span(std::string_view message) {
         SpanFields fields;
         std::size_t attributes = 0;

@@ -145,7 +145,7 @@ Value FieldReader::operator()(std::size_t row) const {
                 const auto entry = column->find(row, key_);
                 return entry ? text_value(entry->value) : Value();
             } else if constexpr (std::is_same_v<Column, TextList>) {
-                assert(!"a list has no single value");
+                assert(false && "a list has no single value");
                 return {};
             } else {
                 return read(*column, row);

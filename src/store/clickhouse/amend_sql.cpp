@@ -66,8 +66,9 @@ std::vector<std::string> changes_of(Amendment what) {
     return {};
 }
 
-// The rows that `forget` speaks of.
-Statement condition_of(const Forget& forget) {
+}  // namespace
+
+Statement rows_to_forget(const Forget& forget) {
     Statement where;
     const auto add = [&](std::string_view text, std::string_view type, Bound value) {
         if (!where.sql.empty()) where.sql += " AND ";
@@ -87,8 +88,6 @@ Statement condition_of(const Forget& forget) {
     return where;
 }
 
-}  // namespace
-
 Statement amend_statement(Amendment what, const Amendments& amendments) {
     std::vector<std::string> changes = changes_of(what);
     changes.emplace_back("amended_seq = {p0:UInt64}");
@@ -100,7 +99,7 @@ Statement amend_statement(Amendment what, const Amendments& amendments) {
 }
 
 Statement forget_statement(const Forget& forget) {
-    Statement statement = condition_of(forget);
+    Statement statement = rows_to_forget(forget);
     std::string change = "DELETE";
     if (forget.what == Forget::What::content) {
         std::vector<std::string> emptied, filled;

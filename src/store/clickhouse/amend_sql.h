@@ -14,6 +14,8 @@ namespace obs {
 enum class Amendment : std::uint8_t { to_rollup, to_own, to_root, content };
 Statement amend_statement(Amendment what, const Amendments& amendments);
 
+// The rows that `forget` speaks of, as a condition. Values are bound in the order org, project, user, before.
+Statement rows_to_forget(const Forget& forget);
 // Rows in days that `forget` takes as a whole are left to DROP PARTITION.
 Statement forget_statement(const Forget& forget);
 

@@ -8,6 +8,7 @@
 #include "store/clickhouse/amend_sql.h"
 #include "store/clickhouse/migrations.h"
 #include "store/clickhouse/newest_first.h"
+#include "store/clickhouse/rollups.h"
 #include "store/sql/render.h"
 
 namespace obs {
@@ -20,7 +21,8 @@ constexpr auto health_patience = std::chrono::seconds(2);
 
 class ClickHouseStore final : public SpanStore {
 public:
-    ClickHouseStore(std::unique_ptr<Transport> transport) : transport_(std::move(transport)) {}
+    ClickHouseStore(std::unique_ptr<Transport> transport)
+        : transport_(std::move(transport)), rollups_(*transport_) {}
 
     Result<void> migrate() override {
         OBS_TRY_VOID(
@@ -91,13 +93,24 @@ public:
     }
 
     Result<void> forget(const Forget& what) override {
+        const auto no_rollups = OBS_TRY(rollups_.before_forgetting(what));
         const bool whole_days = what.what == Forget::What::rows && what.before && what.org.empty() &&
                                 what.project.empty() && !what.user_id;
         if (whole_days) OBS_TRY_VOID(drop_days(what.table, *what.before), "cannot drop days");
         const Statement statement = forget_statement(what);
         if (statement.sql.empty()) return {};
-        OBS_TRY_VOID(transport_->rewrite(statement), "cannot forget");
+        OBS_TRY_VOID(transport_->rewrite(statement, {}), "cannot forget");
         return {};
+    }
+
+    Result<void> roll_up(const RollUp& work, const Cancel& cancel) override {
+        return rollups_.roll_up(work, cancel);
+    }
+    Result<std::vector<RollupBucket>> stale_rollups(const Cancel& cancel) override {
+        return rollups_.stale(cancel);
+    }
+    Result<void> forget_rollups(RollupLevel level, UnixNanos before) override {
+        return rollups_.forget(level, before);
     }
 
     StoreHealth health() override {
@@ -199,8 +212,10 @@ private:
              {std::string(table_name(table)), before.since_epoch}},
             {}));
         for (const auto& day : days.rows)
-            OBS_TRY_VOID(transport_->rewrite({fmt::format(
-                "ALTER TABLE {} DROP PARTITION '{}'", table_name(table), std::get<std::string>(day.at(0)))}));
+            OBS_TRY_VOID(
+                transport_->rewrite({fmt::format("ALTER TABLE {} DROP PARTITION '{}'", table_name(table),
+                                                 std::get<std::string>(day.at(0)))},
+                                    {}));
         return {};
     }
 
@@ -219,6 +234,7 @@ private:
     }
 
     std::unique_ptr<Transport> transport_;
+    ClickHouseRollups rollups_;
 };
 
 }  // namespace

@@ -84,9 +84,15 @@ public:
         return {};
     }
 
-    Result<void> rewrite(const Statement& statement) override {
+    Result<void> rewrite(const Statement& statement, const Cancel& cancel) override {
         const std::lock_guard lock(rewriting_);
-        OBS_TRY(rewriter_->query(with_settings(statement)));
+        if (!cancel.stop.stop_possible() && cancel.deadline == std::chrono::steady_clock::time_point::max()) {
+            OBS_TRY(rewriter_->query(with_settings(statement)));
+            return {};
+        }
+        const Watched watched(*this, statement, cancel);
+        if (cancel.due()) return fail(ErrorKind::cancelled, "the rewriting was given up");
+        OBS_TRY(rewriter_->query(watched.statement));
         return {};
     }
 

@@ -24,7 +24,7 @@ public:
     // Statements that change something quickly. One caller at a time together with `insert`.
     virtual Result<void> execute(const Statement& statement) = 0;
     // Statements that rewrite what is stored, for minutes perhaps. Any thread; inserts go on meanwhile.
-    virtual Result<void> rewrite(const Statement& statement) = 0;
+    virtual Result<void> rewrite(const Statement& statement, const Cancel& cancel) = 0;
     // Blocks in Native format into `target`, a table with a list of columns if need be. The same `token`
     // again changes nothing; an empty one is no token. All or nothing when the rows are of one partition.
     virtual Result<void> insert(std::string_view target, std::string_view token, std::string_view native) = 0;

@@ -1,0 +1,154 @@
+#include "store/clickhouse/rollup_sql.h"
+
+#include <fmt/format.h>
+
+#include "model/schema.h"
+
+namespace obs {
+
+namespace {
+
+constexpr std::string_view sketch = "quantileDD(0.005, 0.5)";
+
+// A column, its expression over rows, and its expression over finer rollups.
+struct Part {
+    std::string name, type, of_rows, of_finer;
+    bool is_group = false;
+};
+
+std::string start_of(RollupLevel level, std::string_view time) {
+    switch (level) {
+        case RollupLevel::minute: return fmt::format("toStartOfMinute({})", time);
+        case RollupLevel::hour: return fmt::format("toStartOfHour({})", time);
+        case RollupLevel::day: return fmt::format("toStartOfDay({})", time);
+    }
+    return {};
+}
+
+bool is_summed(const ColumnInfo& column) {
+    return column.has(amendable) && column.has(filterable) &&
+           (column.type == ColumnType::tokens || column.type == ColumnType::usd);
+}
+
+Part group(std::string name, std::string type, std::string of_rows = {}) {
+    if (of_rows.empty()) of_rows = name;
+    return {name, std::move(type), std::move(of_rows), name, true};
+}
+Part sum(std::string name, std::string type, std::string of_rows) {
+    return {name, std::move(type), std::move(of_rows), fmt::format("sum({})", name)};
+}
+
+void add_groups(std::vector<Part>& parts, RollupLevel level) {
+    parts.push_back(group("org_id", "LowCardinality(String)"));
+    parts.push_back(group("project_id", "LowCardinality(String)"));
+    Part bucket = group("bucket", "DateTime('UTC')", start_of(level, "ts"));
+    bucket.of_finer = start_of(level, "bucket");
+    parts.push_back(std::move(bucket));
+    if (level == RollupLevel::day) {
+        parts.push_back(group("dimension", "LowCardinality(String)", "belongs.1"));
+        parts.push_back(group("key", "String", "belongs.2"));
+        return;
+    }
+    for (const char* name : {"service_name", "provider", "model", "environment", "kind"})
+        parts.push_back(group(name, "LowCardinality(String)"));
+    parts.push_back(group("status_code", "UInt8"));
+}
+
+// Sums are wide enough that no number of rows overflows them.
+void add_sums(std::vector<Part>& parts) {
+    parts.push_back(sum("spans", "UInt64", "count()"));
+    parts.push_back(sum("roots", "UInt64", "sum(is_root)"));
+    parts.push_back(sum("calls", "UInt64", "sum(is_call)"));
+    parts.push_back(sum("errors", "UInt64", "countIf(status_code = 2)"));
+    for (const ColumnInfo& column : columns_of(TableId::spans)) {
+        if (!is_summed(column)) continue;
+        const bool money = column.type == ColumnType::usd;
+        parts.push_back(sum(std::string(column.name), money ? "Decimal(38, 9)" : "Int128",
+                            money ? fmt::format("ifNull(sumIf({}, is_call), 0)", column.name)
+                                  : fmt::format("ifNull(sumIf(toInt128({}), is_call), 0)", column.name)));
+        parts.push_back(sum(fmt::format("{}_rows", column.name), "UInt64",
+                            fmt::format("countIf(isNotNull({}) AND is_call)", column.name)));
+    }
+    parts.push_back(sum("duration", "Int128", "sumIf(toInt128(duration), duration >= 0)"));
+    parts.push_back(sum("duration_rows", "UInt64", "countIf(duration >= 0)"));
+    parts.push_back(sum("ttft", "Int128", "ifNull(sumIf(toInt128(ttft), ttft >= 0), 0)"));
+    parts.push_back(sum("ttft_rows", "UInt64", "countIf(ttft >= 0)"));
+}
+
+void add_sketches(std::vector<Part>& parts) {
+    for (const auto& [name, value] : {std::pair{"duration", "duration"}, {"ttft", "ifNull(ttft, -1)"}})
+        parts.push_back({fmt::format("{}_sketch", name), fmt::format("AggregateFunction({}, Int64)", sketch),
+                         fmt::format("quantileDDStateIf(0.005, 0.5)({0}, {0} >= 0)", value),
+                         fmt::format("quantileDDMergeState(0.005, 0.5)({}_sketch)", name)});
+}
+
+std::vector<Part> parts_of(RollupLevel level) {
+    std::vector<Part> parts;
+    add_groups(parts, level);
+    parts.push_back({"version", "UInt64", "{p0:UInt64}", "{p0:UInt64}"});
+    add_sums(parts);
+    if (level != RollupLevel::day) add_sketches(parts);
+    return parts;
+}
+
+// A span belongs to its user, its session and each of its tags.
+constexpr std::string_view belongs =
+    " ARRAY JOIN arrayConcat(arrayFilter(d -> d.2 != '', [('user', user_id), ('session', session_id)]), "
+    "arrayMap(t -> ('tag', t), arrayDistinct(tags))) AS belongs";
+
+}  // namespace
+
+std::string_view rollup_table(RollupLevel level) {
+    switch (level) {
+        case RollupLevel::minute: return "rollup_minutes";
+        case RollupLevel::hour: return "rollup_hours";
+        case RollupLevel::day: return "rollup_days";
+    }
+    return {};
+}
+
+std::vector<RollupColumn> rollup_columns(RollupLevel level) {
+    std::vector<RollupColumn> columns;
+    for (Part& part : parts_of(level)) columns.push_back({std::move(part.name), std::move(part.type)});
+    return columns;
+}
+
+std::string is_current(RollupLevel level) {
+    return fmt::format(
+        "(bucket, version) IN (SELECT bucket, max(version) FROM rollup_buckets WHERE level = {} GROUP BY "
+        "bucket)",
+        static_cast<int>(level));
+}
+
+Statement roll_up_statement(const RollUp& work, std::uint64_t version) {
+    const RollupLevel level = work.buckets.front().level;
+    const bool of_rows = work.from == RollUp::From::rows;
+    std::vector<std::string> names, values, groups;
+    for (const Part& part : parts_of(level)) {
+        names.push_back(part.name);
+        values.push_back(of_rows ? part.of_rows : part.of_finer);
+        if (part.is_group) groups.push_back(values.back());
+    }
+    const std::string_view time = of_rows ? "ts" : "bucket";
+    std::string sql =
+        fmt::format("INSERT INTO {} ({}) SELECT {} FROM {}", rollup_table(level), fmt::join(names, ", "),
+                    fmt::join(values, ", "), of_rows ? "spans" : rollup_table(RollupLevel::minute));
+    if (level == RollupLevel::day) sql += belongs;
+    sql += fmt::format(
+        " WHERE {0} >= fromUnixTimestamp64Nano({{p1:Int64}}, 'UTC') AND {0} < "
+        "fromUnixTimestamp64Nano({{p2:Int64}}, 'UTC') AND toUnixTimestamp({1}) IN {{p3:Array(Int64)}}",
+        time, start_of(level, time));
+    if (!of_rows) sql += fmt::format(" AND {}", is_current(RollupLevel::minute));
+    sql += fmt::format(" GROUP BY {}", fmt::join(groups, ", "));
+
+    std::vector<std::int64_t> starts;
+    for (const RollupBucket& bucket : work.buckets)
+        starts.push_back(bucket.start.since_epoch / Nanos::seconds(1).count);
+    return {std::move(sql),
+            {version, work.buckets.front().start.since_epoch, work.buckets.back().end().since_epoch,
+             std::move(starts)},
+            // One core at most, and a day of many users goes to disk rather than to memory.
+            {"max_threads = 1", "max_bytes_before_external_group_by = 134217728"}};
+}
+
+}  // namespace obs

@@ -1,0 +1,48 @@
+// What ClickHouseStore keeps of closed minutes, hours and days; see SpanStore::roll_up.
+//
+// Each computation of a bucket has a version. `rollup_buckets` says which versions count: a bucket is taken
+// back there before it is computed and comes back when all of it is written, so nothing unfinished is ever
+// read. Groups that vanished stay behind under older versions, which count no more.
+#pragma once
+
+#include <mutex>
+#include <vector>
+
+#include "store/clickhouse/transport.h"
+#include "store/rollup.h"
+#include "store/span_store.h"
+
+namespace obs {
+
+class ClickHouseRollups {
+public:
+    explicit ClickHouseRollups(Transport& transport) : transport_(transport) {}
+
+    Result<void> roll_up(const RollUp& work, const Cancel& cancel);
+    Result<std::vector<RollupBucket>> stale(const Cancel& cancel);
+    Result<void> forget(RollupLevel level, UnixNanos before);
+
+    // Around the erasure of spans: until the lock goes, no bucket is computed. What must happen to rollups
+    // has happened before it returns.
+    Result<std::unique_lock<std::mutex>> before_forgetting(const Forget& spans);
+
+private:
+    Result<void> erase(const Forget& spans);
+    Result<void> erase_user(const Forget& spans, std::string_view owned, std::string_view rows);
+    // Until they are computed again, they have no figures and are stale.
+    Result<void> take_back(const std::vector<RollupBucket>& buckets);
+    Result<void> set_through(const std::vector<RollupBucket>& buckets, std::uint64_t version,
+                             std::uint64_t through);
+    Result<std::vector<RollupBucket>> with_all_rows(std::vector<RollupBucket> buckets);
+    Result<bool> minutes_are_finished(const RollUp& hours);
+    Result<std::int64_t> rows_begin(const Cancel& cancel);
+    Result<std::uint64_t> next_version();
+    Result<Table> figures(const Statement& statement, const Cancel& cancel);
+
+    Transport& transport_;
+    // Held while rows are erased or rolled up, which may take long: one must not see half of the other.
+    std::mutex changing_;
+    std::uint64_t version_ = 0;  // the last; under changing_; 0: not read yet
+};
+
+}  // namespace obs

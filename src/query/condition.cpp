@@ -349,7 +349,7 @@ Result<Filter> where(TableId table, const NamedField& field, Operator op, std::s
 const ColumnInfo* content_read_by(const Filter& filter) {
     if (filter.kind == Filter::Kind::condition) {
         const ColumnInfo* column = filter.condition.field.column;
-        return column != nullptr && column->has(content) ? column : nullptr;
+        return column != nullptr && shows_content(*column) ? column : nullptr;
     }
     for (const Filter& child : filter.children)
         if (const ColumnInfo* column = content_read_by(child)) return column;

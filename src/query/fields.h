@@ -35,6 +35,12 @@ enum class FieldKind : std::uint8_t {
     span_id,
 };
 
+// Only who may read content may see it, or ask for rows by it: prompt and answer columns, and attributes,
+// which keep whatever a client sent.
+inline bool shows_content(const ColumnInfo& column) {
+    return column.has(content) || column.type == ColumnType::map;
+}
+
 struct Field {
     std::string name;
     std::vector<std::string_view> aliases{};  // accepted wherever the name is
@@ -44,7 +50,7 @@ struct Field {
     std::string_view meaning{};
     bool filterable = false, sortable = false, groupable = false;
 
-    bool is_content() const { return column != nullptr && column->has(content); }
+    bool is_content() const { return column != nullptr && shows_content(*column); }
     std::string_view type()
         const;  // in the words of JSON: text, number, integer, boolean, time, list, object
     std::string_view unit() const;  // empty if none

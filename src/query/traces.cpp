@@ -225,7 +225,7 @@ std::optional<View> view_from(std::string_view word) {
 std::vector<const ColumnInfo*> shown_columns(TableId table, Content wanted) {
     std::vector<const ColumnInfo*> columns;
     for (const ColumnInfo& one : columns_of(table))
-        if (!one.has(internal) && (wanted == Content::shown || !one.has(content))) columns.push_back(&one);
+        if (!one.has(internal) && (wanted == Content::shown || !shows_content(one))) columns.push_back(&one);
     return columns;
 }
 

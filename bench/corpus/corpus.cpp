@@ -177,7 +177,7 @@ std::string Corpus::make_span(Span& at) {
     };
     at.trace_id = patch(1, 16);
     at.span_id = patch(2, 8);
-    if (random() % 5 != 0) at.parent_id = patch(4, 8);
+    if (random() % 5 == 0) at.parent_id = patch(4, 8);
     put_bytes(span, 5, fmt::format("chat {}", model->asked));
     put_number(span, 6, 3);
     put_fixed64(span, 7, std::uint64_t{1});

@@ -30,9 +30,10 @@ class Corpus {
 public:
     explicit Corpus(CorpusOptions options);
 
-    // An ExportTraceServiceRequest of model calls, each in a trace of its own; four of five name a parent that was sent
-    // elsewhere. Ids are unique over all calls of all corpora with different seeds. The spans end within the last
-    // second before `now`. The bytes stay valid until the next call and have 64 readable bytes behind them.
+    // An ExportTraceServiceRequest of model calls, each in a trace of its own; one of five names a parent
+    // that was sent elsewhere. Ids are unique over all calls of all corpora with different seeds. The spans
+    // end within the last second before `now`. The bytes stay valid until the next call and have 64 readable
+    // bytes behind them.
     std::string_view next(UnixNanos now);
 
     std::size_t spans_per_request() const { return options_.spans; }

@@ -70,9 +70,19 @@ public:
         std::vector<std::string> columns;
         for (const ColumnInfo* column : wanted(question)) add_selected(*column, question, columns);
         std::vector<std::string> where = place(question);
-        if (question.after) where.push_back(behind(question));
+        std::vector<std::string> matching = where;
+        if (!question.filter.always()) matching.push_back(filtered(question.filter));
+        if (question.after) matching.push_back(behind(question));
+        const std::string by = order(question);
+        if (finds_keys_first(question))
+            where.push_back(
+                fmt::format("(ts, trace_id, span_id) IN (SELECT ts, trace_id, span_id FROM {} WHERE {} "
+                            "ORDER BY {} LIMIT {})",
+                            table_name(question.table), all_of(matching), by, question.limit));
+        else
+            where = std::move(matching);
         statement_.sql = fmt::format("SELECT {} FROM {} WHERE {} ORDER BY {}", fmt::join(columns, ", "),
-                                     table_name(question.table), all_of(where), order(question));
+                                     table_name(question.table), all_of(where), by);
         if (question.limit != 0) statement_.sql += fmt::format(" LIMIT {}", question.limit);
         return std::move(statement_);
     }
@@ -103,8 +113,10 @@ public:
         for (std::size_t i = 0; i < keys.size(); ++i)
             order.push_back(fmt::format("g{} ASC {}", i, dialect_.nulls_last));
 
+        std::vector<std::string> where = place(question);
+        if (!question.filter.always()) where.push_back(filtered(question.filter));
         statement_.sql = fmt::format("SELECT {} FROM {} WHERE {}", fmt::join(columns, ", "),
-                                     table_name(question.table), all_of(place(question)));
+                                     table_name(question.table), all_of(where));
         if (!keys.empty()) statement_.sql += fmt::format(" GROUP BY {}", fmt::join(keys, ", "));
         if (!order.empty()) statement_.sql += fmt::format(" ORDER BY {}", fmt::join(order, ", "));
         statement_.sql += fmt::format(" LIMIT {}", question.limit);
@@ -336,7 +348,7 @@ private:
         return fill(dialect_.integer_as_time, arg("v", bind(at.since_epoch, dialect_.integer)));
     }
 
-    // Scope, window, what was there, and the filter: what both kinds of questions have.
+    // Scope, window and what was there: what both kinds of questions have beside their filter.
     template <class Question>
     std::vector<std::string> place(const Question& question) {
         const Scope& scope = question.scope;
@@ -349,7 +361,6 @@ private:
         if (question.window.to) where.push_back(fmt::format("ts < {}", time(*question.window.to)));
         if (question.up_to_seq)
             where.push_back(fmt::format("seq <= {}", bind(*question.up_to_seq, dialect_.unsigned_integer)));
-        if (!question.filter.always()) where.push_back(filtered(question.filter));
         return where;
     }
 
@@ -380,6 +391,18 @@ private:
         }
         columns.emplace_back(column.name);
         if (column.type == ColumnType::map) columns.push_back(fmt::format("{}_types", column.name));
+    }
+
+    static bool searches(const Filter& filter) {
+        if (filter.kind == Filter::Kind::condition) return filter.condition.op == Operator::search;
+        return std::any_of(filter.children.begin(), filter.children.end(), searches);
+    }
+    // What a search finds lies far apart. Its keys come from the text index alone; only then are the columns
+    // of those rows read, and not of all rows that lie beside them.
+    static bool finds_keys_first(const RowQuestion& question) {
+        constexpr std::size_t most = 1000;
+        return question.limit != 0 && question.limit <= most && has_ids(question) &&
+               searches(question.filter);
     }
 
     static bool by_time(const RowQuestion& question) {

@@ -44,7 +44,7 @@ std::vector<std::string> to_own() {
 }
 
 bool comes_with_content(const ColumnInfo& column) {
-    return column.has(content) || column.name == "stop_reason";
+    return column.has(content) || column.name == "stop_reason" || column.name == "flags";
 }
 
 std::vector<std::string> new_content() {

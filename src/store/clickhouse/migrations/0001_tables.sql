@@ -232,6 +232,7 @@ CREATE TABLE amended_content (
     tool_calls String,
     tool_definitions String,
     stop_reason String,
+    flags UInt32,
     events String,
     search_text String
 )

@@ -28,15 +28,17 @@ void Ingest::accept(IntakeRequest request, Done done) {
         done(std::unexpected(std::move(understood).error()));
         return;
     }
-    counters_.rejected += static_cast<std::uint64_t>(understood->accepted.rejected);
+    understood->counts.rejected = static_cast<std::uint64_t>(understood->accepted.rejected);
     Payload& payload = understood->payload;
     if (payload.rows() == 0 && payload.running.empty() && payload.content.empty()) {
+        count(understood->counts);
         done(std::move(understood->accepted));
         return;
     }
     payload.tenant = request.tenant;
-    payload.request =
-        fingerprint(fmt::format("{}/{}", request.tenant.org, request.tenant.project), request.body.view());
+    payload.request = fingerprint(
+        fmt::format("{}/{}/{}", request.tenant.org, request.tenant.project, static_cast<int>(request.signal)),
+        request.body.view());
     switch (resends_.begin(payload.request, now, done)) {
         case Resends::Seen::never: keep(std::move(*understood), std::move(done)); break;
         case Resends::Seen::in_flight: ++counters_.repeated_requests; break;
@@ -66,12 +68,12 @@ Result<Ingest::Understood> Ingest::understand_traces(const IntakeRequest& reques
     auto decoded =
         OBS_TRY(decode_traces(request.encoding, request.body.view(), limits_for(options_.keep_spans), now));
     EnrichedSpans enriched = enricher_.spans(std::move(decoded.rows), request.tenant);
-    counters_.spans += enriched.spans.size();
-    counters_.scores += enriched.scores.size();
-    counters_.cost_disagreements += enriched.cost_disagreements;
-    counters_.sampled_out += enriched.sampled_out;
-    if (!enriched.unknown.models.empty()) note_unpriced(request.tenant, enriched.unknown, now);
-    Understood understood{{}, {decoded.rejected, std::move(decoded.message)}};
+    Understood understood{
+        {}, {decoded.rejected, std::move(decoded.message)}, {}, std::move(enriched.unknown)};
+    understood.counts.spans = enriched.spans.size();
+    understood.counts.scores = enriched.scores.size();
+    understood.counts.cost_disagreements = enriched.cost_disagreements;
+    understood.counts.sampled_out = enriched.sampled_out;
     understood.payload.spans = std::move(enriched.spans);
     understood.payload.running = std::move(enriched.pending);
     if (!enriched.scores.empty()) understood.payload.others.emplace_back(std::move(enriched.scores));
@@ -82,9 +84,9 @@ Result<Ingest::Understood> Ingest::understand_logs(const IntakeRequest& request,
     auto decoded =
         OBS_TRY(decode_logs(request.encoding, request.body.view(), limits_for(options_.keep_logs), now));
     EnrichedLogs enriched = enricher_.logs(std::move(decoded.rows), request.tenant);
-    counters_.logs += enriched.logs.size();
-    counters_.scores += enriched.scores.size();
-    Understood understood{{}, {decoded.rejected, std::move(decoded.message)}};
+    Understood understood{{}, {decoded.rejected, std::move(decoded.message)}, {}, {}};
+    understood.counts.logs = enriched.logs.size();
+    understood.counts.scores = enriched.scores.size();
     understood.payload.content = std::move(enriched.content);
     if (!enriched.logs.empty()) understood.payload.others.emplace_back(std::move(enriched.logs));
     if (!enriched.scores.empty()) understood.payload.others.emplace_back(std::move(enriched.scores));
@@ -95,8 +97,8 @@ Result<Ingest::Understood> Ingest::understand_metrics(const IntakeRequest& reque
     auto decoded = OBS_TRY(
         decode_metrics(request.encoding, request.body.view(), limits_for(options_.keep_metrics), now));
     MetricBatch points = enricher_.metrics(std::move(decoded.rows), request.tenant);
-    counters_.metric_points += points.size();
-    Understood understood{{}, {decoded.rejected, std::move(decoded.message)}};
+    Understood understood{{}, {decoded.rejected, std::move(decoded.message)}, {}, {}};
+    understood.counts.metric_points = points.size();
     if (!points.empty()) understood.payload.others.emplace_back(std::move(points));
     return understood;
 }
@@ -105,7 +107,8 @@ void Ingest::keep(Understood understood, Done done) {
     const Fingerprint request = understood.payload.request;
     const auto answer = [this, request](const Done& first, Result<Accepted> result) {
         if (!result) ++counters_.refused_requests;
-        for (const Done& waiting : resends_.finish(request, result.has_value())) waiting(result);
+        for (const Done& waiting : resends_.finish(request, result.has_value(), options_.clock()))
+            waiting(result);
         first(std::move(result));
     };
     auto token = budget_.acquire(understood.payload.bytes(), ByteBudget::Use::queue);
@@ -128,6 +131,8 @@ void Ingest::keep(Understood understood, Done done) {
             answer(kept->done, std::unexpected(std::move(sequence).error()));
             return;
         }
+        count(kept->understood.counts);
+        note_unpriced(kept->understood.payload.tenant, kept->understood.unpriced);
         writer_.push(*sequence, std::move(kept->understood.payload), std::move(kept->token));
         answer(kept->done, std::move(kept->understood.accepted));
     });
@@ -135,7 +140,19 @@ void Ingest::keep(Understood understood, Done done) {
     if (record.capacity() > (std::size_t{8} << 20)) std::string().swap(record);
 }
 
-void Ingest::note_unpriced(const Tenant& tenant, const UnknownModels& unknown, UnixNanos now) {
+void Ingest::count(const Stats& accepted) {
+    counters_.spans += accepted.spans;
+    counters_.logs += accepted.logs;
+    counters_.metric_points += accepted.metric_points;
+    counters_.scores += accepted.scores;
+    counters_.rejected += accepted.rejected;
+    counters_.cost_disagreements += accepted.cost_disagreements;
+    counters_.sampled_out += accepted.sampled_out;
+}
+
+void Ingest::note_unpriced(const Tenant& tenant, const UnknownModels& unknown) {
+    if (unknown.models.empty()) return;
+    const UnixNanos now = options_.clock();
     const std::lock_guard lock(unpriced_mutex_);
     for (const UnknownModels::Model& model : unknown.models) {
         counters_.unpriced_spans += model.spans;

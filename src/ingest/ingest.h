@@ -57,6 +57,8 @@ private:
     struct Understood {
         Payload payload;
         Accepted accepted;
+        Stats counts;
+        UnknownModels unpriced;
     };
     DecodeLimits limits_for(Nanos keep) const;
     Result<Understood> understand(const IntakeRequest& request, UnixNanos now);
@@ -64,7 +66,9 @@ private:
     Result<Understood> understand_logs(const IntakeRequest& request, UnixNanos now);
     Result<Understood> understand_metrics(const IntakeRequest& request, UnixNanos now);
     void keep(Understood understood, Done done);
-    void note_unpriced(const Tenant& tenant, const UnknownModels& unknown, UnixNanos now);
+    // Of a request that was accepted; one that has to be sent again is not counted twice.
+    void count(const Stats& accepted);
+    void note_unpriced(const Tenant& tenant, const UnknownModels& unknown);
 
     const Options options_;
     const Enricher& enricher_;

@@ -26,7 +26,8 @@ struct OpenSpan {
     bool call_below = false;     // a model call with usage is among its descendants
     bool rollup_below = false;   // settling: a span that counts its roll-up is
     bool wrapper_known = false;  // its row was stored, or is being changed, as a wrapper
-    bool content_waits = false;  // content arrived before the span
+    bool replayed = false;       // its row, as it came, is in Trace::replayed
+    bool rejoin = false;         // content has come for it since
 };
 
 struct TraceKey {
@@ -43,11 +44,67 @@ struct TraceKeyHash {
 // Trees up to this size are searched from end to end.
 constexpr std::size_t small_trace = 16;
 
+// Rows of a trace, several for one span.
+struct RowsBySpan {
+    SpanBatch rows;
+    std::unordered_multimap<SpanId, std::size_t> places;
+
+    void add(const SpanBatch& from, std::size_t row, SpanId span) {
+        places.emplace(span, rows.size());
+        append_row(rows, from, row);
+    }
+    // In the order in which they were added.
+    std::vector<std::size_t> of(SpanId span) const {
+        std::vector<std::size_t> found;
+        const auto [first, last] = places.equal_range(span);
+        for (auto each = first; each != last; ++each) found.push_back(each->second);
+        std::ranges::sort(found);
+        return found;
+    }
+    std::size_t bytes() const { return bytes_of(rows) + places.size() * 40; }
+};
+
+// Running spans of a trace, the latest word of each.
+struct RunningSpans {
+    SpanBatch rows;
+    std::unordered_map<SpanId, std::size_t> places;  // rows that are not here have ended
+
+    void put(const SpanBatch& from, std::size_t row) {
+        places[from.span_id[row]] = rows.size();
+        append_row(rows, from, row);
+        drop_ended();
+    }
+    bool end(SpanId span) {
+        if (places.erase(span) == 0) return false;
+        drop_ended();
+        return true;
+    }
+    void append_to(SpanBatch& out) const {
+        for (std::size_t row = 0; row < rows.size(); ++row)
+            if (const auto at = places.find(rows.span_id[row]); at != places.end() && at->second == row)
+                append_row(out, rows, row);
+    }
+    std::size_t bytes() const { return bytes_of(rows) + places.size() * 40; }
+
+private:
+    // Half of the rows at a time, so that a trace with very many is not copied for each.
+    void drop_ended() {
+        if (rows.size() < 2 * places.size() + small_trace) return;
+        SpanBatch left;
+        append_to(left);
+        rows = std::move(left);
+        for (std::size_t row = 0; row < rows.size(); ++row) places[rows.span_id[row]] = row;
+    }
+};
+
 struct Trace {
     std::vector<OpenSpan> spans;
     std::unordered_map<SpanId, Slot> by_id;  // only beyond small_trace
-    std::unique_ptr<SpanBatch> content;      // whose span is not there yet
-    std::unique_ptr<SpanBatch> running;
+    std::unique_ptr<RowsBySpan> content;     // whose span is not there yet, or was replayed
+    // Rows as they came: what the store holds may have been joined before the crash, so content is joined to
+    // these, from the start.
+    std::unique_ptr<RowsBySpan> replayed;
+    std::unique_ptr<RunningSpans> running;
     Sequence first_seq = 0;
     UnixNanos opened{}, due{};
     bool root_ended = false;
@@ -74,8 +131,9 @@ struct Trace {
     }
     std::size_t bytes() const {
         std::size_t sum = sizeof(Trace) + spans.capacity() * sizeof(OpenSpan) + by_id.size() * 40;
-        if (content) sum += bytes_of(*content);
-        if (running) sum += bytes_of(*running);
+        if (content) sum += content->bytes();
+        if (replayed) sum += replayed->bytes();
+        if (running) sum += running->bytes();
         return sum;
     }
 };
@@ -116,8 +174,7 @@ public:
     template <class F>
     void turn(UnixNanos now, F&& visit) {
         const std::int64_t last = now.since_epoch / tick;
-        if (at_ == 0) at_ = last;
-        // A clock that jumps ahead visits every slot once.
+        // At the start, and when the clock jumps ahead, every slot is visited once.
         for (at_ = std::max(at_, last - static_cast<std::int64_t>(slots_.size())); at_ <= last; ++at_) {
             std::vector<TraceKey> keys = std::exchange(slot(at_), {});
             for (const TraceKey& key : keys) visit(key);
@@ -159,6 +216,7 @@ struct OpenTraces::State {
     Stats stats;
     std::map<std::uint32_t, Amendments> amendments;  // by tenant
     std::map<std::uint32_t, Join> joins;
+    std::vector<std::pair<TraceKey, SpanId>> rejoins;  // spans with OpenSpan::rejoin
 
     std::uint32_t tenant_number(const Tenant& tenant) {
         for (std::uint32_t at = 0; at < tenants.size(); ++at)
@@ -263,32 +321,44 @@ struct OpenTraces::State {
     // Content that came before the row, joined to it; the row is the last one of `rows`.
     void take_waiting_content(const TraceKey& key, Trace& trace, SpanBatch& rows) {
         const std::size_t row = rows.size() - 1;
-        const SpanId span = rows.span_id[row];
+        const Slot at = trace.find(rows.span_id[row]);
         bool changed = false;
-        for (std::size_t each = 0; each < trace.content->size(); ++each) {
-            if (trace.content->span_id[each] != span) continue;
-            if (merge_content(rows, row, *trace.content, each)) changed = true;
-            if (trace.maybe_stored)
-                join_later(key.tenant, rows.ts[row], *trace.content, each, key.trace, span);
+        for (const std::size_t event : trace.content->of(rows.span_id[row])) {
+            changed = merge_content(rows, row, trace.content->rows, event) || changed;
+            if (trace.spans[at].replayed) rejoin_later(key, trace.spans[at]);
             ++stats.joined_events;
         }
         if (changed) enricher.index_terms(rows, row, row + 1);
     }
 
+    void rejoin_later(const TraceKey& key, OpenSpan& span) {
+        if (!std::exchange(span.rejoin, true)) rejoins.emplace_back(key, span.id);
+    }
+
+    // All the content of a replayed span, joined to the row as it came: the result does not depend on how
+    // much of it the stored row got before the crash.
+    void rejoin(const TraceKey& key, SpanId span) {
+        Trace& trace = traces.at(key);
+        trace.spans[trace.find(span)].rejoin = false;
+        SpanBatch row;
+        append_row(row, trace.replayed->rows, trace.replayed->of(span).front());
+        for (const std::size_t event : trace.content->of(span))
+            merge_content(row, 0, trace.content->rows, event);
+        enricher.index_terms(row, 0, 1);
+        append_rows(amendments_of(key.tenant).content, row);
+    }
+
     void end_running(Trace& trace, SpanId span) {
-        if (!trace.running) return;
-        SpanBatch left;
-        for (std::size_t row = 0; row < trace.running->size(); ++row)
-            if (trace.running->span_id[row] != span) append_row(left, *trace.running, row);
-        stats.running_spans -= trace.running->size() - left.size();
-        if (left.empty())
-            trace.running.reset();
-        else
-            *trace.running = std::move(left);
+        if (trace.running && trace.running->end(span)) --stats.running_spans;
     }
 
     // -- settling
     // ----------------------------------------------------------------------------------------------------
+
+    static bool has(const Trace& trace, SpanId span) {
+        const Slot at = trace.find(span);
+        return at != nowhere && trace.spans[at].present;
+    }
 
     void settle(const TraceKey& key) {
         const auto found = traces.find(key);
@@ -298,8 +368,8 @@ struct OpenTraces::State {
         settle_rollups(key, trace);
         settle_root(key, trace);
         if (trace.content)
-            for (std::size_t row = 0; row < trace.content->size(); ++row)
-                if (trace.find(trace.content->span_id[row]) == nowhere) ++stats.unmatched_events;
+            for (const auto& [span, row] : trace.content->places)
+                if (!has(trace, span)) ++stats.unmatched_events;
         forget(found);
         ++stats.settled_traces;
     }
@@ -329,14 +399,19 @@ struct OpenTraces::State {
                 amendments_of(key.tenant).to_own.push_back({span.ts, key.trace, span.id});
     }
 
+    // The earliest span whose parent never came; the earliest of all when parents run in a circle.
     void settle_root(const TraceKey& key, const Trace& trace) {
         if (trace.root_ended) return;
         const OpenSpan* first = nullptr;
+        bool first_is_top = false;
         for (const OpenSpan& span : trace.spans) {
             if (!span.present) continue;
-            const Slot parent = trace.find(span.parent);
-            if (parent != nowhere && trace.spans[parent].present) continue;
-            if (first == nullptr || span.ts < first->ts) first = &span;
+            const bool is_top = !has(trace, span.parent);
+            if (first == nullptr || (is_top && !first_is_top) ||
+                (is_top == first_is_top && span.ts < first->ts)) {
+                first = &span;
+                first_is_top = is_top;
+            }
         }
         if (first != nullptr) amendments_of(key.tenant).to_root.push_back({first->ts, key.trace, first->id});
     }
@@ -346,7 +421,7 @@ struct OpenTraces::State {
         bytes -= std::min(bytes, trace.bytes());
         --stats.open_traces;
         for (const OpenSpan& span : trace.spans) stats.open_spans -= span.present ? 1 : 0;
-        if (trace.running) stats.running_spans -= trace.running->size();
+        if (trace.running) stats.running_spans -= trace.running->places.size();
         const auto seq = first_seqs.find(trace.first_seq);
         if (--seq->second == 0) first_seqs.erase(seq);
         traces.erase(at);
@@ -394,6 +469,10 @@ SpanBatch OpenTraces::spans(const Arrival& arrival, SpanBatch rows) {
         if (!state.note(key, trace, rows, row)) {
             repeated[row] = 1;
             ++state.stats.repeated_spans;
+        } else if (arrival.maybe_stored) {
+            trace.spans[trace.find(rows.span_id[row])].replayed = true;
+            if (!trace.replayed) trace.replayed = std::make_unique<RowsBySpan>();
+            trace.replayed->add(rows, row, rows.span_id[row]);
         }
         state.end_running(trace, rows.span_id[row]);
         state.news(key, trace, arrival.now);
@@ -419,12 +498,11 @@ void OpenTraces::running(const Arrival& arrival, const SpanBatch& rows) {
     for (std::size_t row = 0; row < rows.size(); ++row) {
         const TraceKey key{tenant, rows.trace_id[row]};
         Trace& trace = state.open(key, arrival);
-        const Slot known = trace.find(rows.span_id[row]);
-        if (known != nowhere && trace.spans[known].present) continue;
+        if (State::has(trace, rows.span_id[row])) continue;
         const std::size_t before = trace.bytes();
         state.end_running(trace, rows.span_id[row]);
-        if (!trace.running) trace.running = std::make_unique<SpanBatch>();
-        append_row(*trace.running, rows, row);
+        if (!trace.running) trace.running = std::make_unique<RunningSpans>();
+        trace.running->put(rows, row);
         ++state.stats.running_spans;
         state.bytes += trace.bytes() - before;
         state.news(key, trace, arrival.now);
@@ -449,13 +527,15 @@ void OpenTraces::content(const Arrival& arrival, const SpanBatch& rows) {
         }
         Trace& trace = state.open(key, arrival);
         const Slot at = trace.find(span);
-        if (at != nowhere && trace.spans[at].present) {
+        const bool came = at != nowhere && trace.spans[at].present;
+        if (came) ++state.stats.joined_events;
+        if (came && !trace.spans[at].replayed) {
             state.join_later(tenant, trace.spans[at].ts, rows, row, key.trace, span);
-            ++state.stats.joined_events;
         } else {
             const std::size_t before = trace.bytes();
-            if (!trace.content) trace.content = std::make_unique<SpanBatch>();
-            append_row(*trace.content, rows, row);
+            if (!trace.content) trace.content = std::make_unique<RowsBySpan>();
+            trace.content->add(rows, row, span);
+            if (came) state.rejoin_later(key, trace.spans[at]);
             state.bytes += trace.bytes() - before;
         }
         state.news(key, trace, arrival.now);
@@ -465,6 +545,7 @@ void OpenTraces::content(const Arrival& arrival, const SpanBatch& rows) {
 OpenTraces::Due OpenTraces::due(UnixNanos now, bool everything) {
     State& state = *state_;
     const std::lock_guard lock(state.mutex);
+    for (const auto& [key, span] : std::exchange(state.rejoins, {})) state.rejoin(key, span);
     if (everything) {
         while (!state.traces.empty()) state.settle(TraceKey(state.traces.begin()->first));
     } else {
@@ -495,8 +576,7 @@ SpanBatch OpenTraces::running_of(std::string_view org, const std::vector<std::st
             (!projects.empty() && std::ranges::find(projects, whose.project) == projects.end()))
             continue;
         const auto trace = state_->traces.find({tenant, id});
-        if (trace != state_->traces.end() && trace->second.running)
-            append_rows(found, *trace->second.running);
+        if (trace != state_->traces.end() && trace->second.running) trace->second.running->append_to(found);
     }
     return found;
 }

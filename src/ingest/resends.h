@@ -30,23 +30,21 @@ public:
         const std::lock_guard lock(mutex_);
         forget_old(now);
         const auto [at, is_new] = known_.try_emplace(request);
-        if (is_new) {
-            order_.push_back({now, request});
-            return Seen::never;
-        }
+        if (is_new) return Seen::never;
         if (at->second.durable) return Seen::durable;
         at->second.waiting.push_back(std::move(done));
         return Seen::in_flight;
     }
 
     // The request is on disk, or was refused: then it may come again. Returns who else waits for the answer.
-    std::vector<Intake::Done> finish(const Fingerprint& request, bool durable) {
+    std::vector<Intake::Done> finish(const Fingerprint& request, bool durable, UnixNanos now) {
         const std::lock_guard lock(mutex_);
         const auto at = known_.find(request);
         if (at == known_.end()) return {};
         std::vector<Intake::Done> waiting = std::move(at->second.waiting);
         if (durable) {
             at->second = {.durable = true, .waiting = {}};
+            order_.push_back({now, request});
         } else {
             known_.erase(at);
         }
@@ -56,6 +54,7 @@ public:
     // A request that the journal holds.
     void remember(const Fingerprint& request, UnixNanos now) {
         const std::lock_guard lock(mutex_);
+        forget_old(now);
         if (known_.try_emplace(request, Known{.durable = true, .waiting = {}}).second)
             order_.push_back({now, request});
     }
@@ -72,9 +71,7 @@ private:
     void forget_old(UnixNanos now) {
         while (!order_.empty() &&
                (order_.front().first + limits_.lifetime < now || order_.size() >= limits_.requests)) {
-            const auto at = known_.find(order_.front().second);
-            // One that is still in flight is somebody's to finish.
-            if (at != known_.end() && at->second.durable) known_.erase(at);
+            known_.erase(order_.front().second);
             order_.pop_front();
         }
     }
@@ -82,6 +79,7 @@ private:
     const Limits limits_;
     std::mutex mutex_;
     std::unordered_map<Fingerprint, Known, Hash> known_;
+    // Durable requests; those in flight are as many as are being received.
     std::deque<std::pair<UnixNanos, Fingerprint>> order_;
 };
 

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <fstream>
 #include <future>
+#include <limits>
+#include <span>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/failpoint.h"
 #include "base/log.h"
@@ -20,6 +23,30 @@ constexpr auto settle_every = std::chrono::milliseconds(250);
 constexpr auto forget_every = std::chrono::hours(1);
 // Spans that one question and one amendment speak of.
 constexpr std::size_t join_at_once = 500;
+
+// How far a trace's root may begin from its other spans.
+constexpr Nanos near_in_time = Nanos::days(1);
+
+template <class Id>
+std::string raw_bytes(const Id& id) {
+    return {reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size()};
+}
+
+// About the traces of these spans, in the time of these spans.
+RowQuestion question_about(const std::string& org, const std::string& project,
+                           std::span<const SpanKey> keys) {
+    RowQuestion question(Scope(org, {project}));
+    Condition traces{{find_column(TableId::spans, "trace_id")}, Operator::in, {}};
+    for (const SpanKey& key : keys) {
+        traces.values.emplace_back(raw_bytes(key.trace_id));
+        question.window.from = std::min(question.window.from.value_or(key.ts), key.ts);
+        question.window.to = std::max(question.window.to.value_or(key.ts), key.ts + Nanos{1});
+    }
+    question.filter.also(Filter::where(std::move(traces)));
+    question.limit = keys.size() * 2;  // a span may have been stored twice
+    question.budget = {Nanos::seconds(60), std::numeric_limits<std::uint64_t>::max()};
+    return question;
+}
 
 // The same rows without those that `take` leaves out.
 template <class Batch, class Take>
@@ -52,7 +79,7 @@ StoreWriter::~StoreWriter() {
 
 Result<void> StoreWriter::recover(Resends& resends) {
     const Journal::Recovery& found = journal_.recovery();
-    if (found.last == 0 && found.oldest > found.last) return {};
+    if (journal_.stats().last_durable == 0) return {};
     std::uint64_t requests = 0;
     Sequence last_rows = 0;
     const auto look = [&](Sequence sequence, RecordKind kind, std::string_view payload) -> Result<void> {
@@ -64,7 +91,9 @@ Result<void> StoreWriter::recover(Resends& resends) {
                 last_rows = sequence;
             }
         } else if (kind == RecordKind::boundary) {
-            begun_.push_back(OBS_TRY(read_boundary(payload), "record {}", sequence));
+            const Boundary boundary = OBS_TRY(read_boundary(payload), "record {}", sequence);
+            // Announced again after the journal had refused it.
+            if (begun_.empty() || boundary.last > begun_.back().last) begun_.push_back(boundary);
         } else {
             written_to_ = OBS_TRY(read_boundary(payload), "record {}", sequence).last;
         }
@@ -109,7 +138,10 @@ void StoreWriter::push(Sequence sequence, Payload payload, ByteBudget::Token tok
 
 bool StoreWriter::stop(steady_clock::time_point deadline) {
     if (!worker_.joinable()) return all_written_;
-    stop_at_ = deadline;
+    {
+        const std::lock_guard lock(mutex_);
+        stop_at_ = deadline;
+    }
     worker_.request_stop();
     filled_.notify_all();
     worker_.join();
@@ -127,31 +159,35 @@ StoreWriter::Stats StoreWriter::stats() const {
 // -----------------------------------------------------------------------------------------------
 
 void StoreWriter::run(const std::stop_token& stop) {
-    replay_begun_writes();
+    if (!insist([&] { return replay_begun_writes(); })) return;
     auto next_settle = steady_clock::now();
     while (!must_stop()) {
         gather(stop);
-        if (due(stop) && !write_gathered(false)) break;
-        if (steady_clock::now() >= next_settle) {
-            settle(false);
+        if (due(stop) && !write_gathered(false)) return;
+        // Only when every row that the table has seen is written: what is settled is confirmed soon.
+        if (gathered_.tokens.empty() && steady_clock::now() >= next_settle) {
+            if (!settle(false)) return;
             next_settle = steady_clock::now() + settle_every;
             forget_old();
         }
         confirm();
-        const std::lock_guard lock(mutex_);
-        if (stop.stop_requested() && queue_.empty() && !spilling_ && gathered_.rows == 0) {
+        if (stop.stop_requested() && gathered_.tokens.empty() && nothing_waits()) {
+            if (!settle(true)) return;
+            confirm();
             all_written_ = true;
-            break;
+            return;
         }
     }
-    if (!all_written_) return;
-    settle(true);
-    confirm();
+}
+
+bool StoreWriter::nothing_waits() const {
+    const std::lock_guard lock(mutex_);
+    return queue_.empty() && !spilling_;
 }
 
 bool StoreWriter::due(const std::stop_token& stop) const {
     if (gathered_.tokens.empty()) return false;
-    return stop.stop_requested() || gathered_.rows >= options_.gather_rows ||
+    return stop.stop_requested() || full() || gathered_.rows >= options_.gather_rows ||
            steady_clock::now() - gathered_.since >= options_.gather;
 }
 
@@ -175,6 +211,8 @@ void StoreWriter::gather_from_queue(const std::stop_token& stop) {
         queue_.pop_front();
         queued_bytes_ -= item.bytes;
         stats_.queued_rows -= item.payload.rows();
+        // Read back from the journal before it was pushed.
+        if (item.sequence <= taken_) continue;
         lock.unlock();
         take(std::move(item), false);
         lock.lock();
@@ -186,19 +224,31 @@ void StoreWriter::gather_from_journal() {
     Sequence seen = taken_;
     const auto deliver = [&](Sequence sequence, RecordKind kind, std::string_view payload) -> Result<void> {
         if (full()) return fail(ErrorKind::cancelled, "enough");
-        if (kind == RecordKind::rows)
-            take({sequence, OBS_TRY(read_payload(payload)), {}, 0}, sequence <= recover_to_);
+        if (kind == RecordKind::rows) {
+            Payload read = OBS_TRY(read_payload(payload));
+            if (sequence <= recover_to_) {
+                const std::lock_guard lock(mutex_);
+                stats_.recovered_rows += read.rows();
+            }
+            take({sequence, std::move(read), {}, 0}, false);
+        }
         seen = sequence;
         return {};
     };
+    // An error waits as long as one of the store would; what was read before it is written meanwhile.
     const auto read = journal_.replay(taken_ + 1, deliver);
-    if (!read && read.error().kind != ErrorKind::cancelled)
-        log::error("journal: cannot read back: {}", read.error().message);
+    if (!read && read.error().kind != ErrorKind::cancelled) {
+        note_error(&read.error());
+        pause(options_.retry);
+        return;
+    }
     const std::lock_guard lock(mutex_);
     // Caught up: what is pushed from now on may wait in memory again.
     if (read && seen >= last_pushed_) spilling_ = false;
 }
 
+// `maybe_stored`: the record belongs to a write that was begun before the last stop. What lies behind the
+// last boundary was never written.
 void StoreWriter::take(Item item, bool maybe_stored) {
     if (gathered_.tokens.empty()) {
         gathered_.since = steady_clock::now();
@@ -222,6 +272,7 @@ template <class Batch>
 void StoreWriter::add_rows(Batch batch, Sequence sequence) {
     if (batch.empty()) return;
     gathered_.rows += batch.size();
+    gathered_.bytes += bytes_of(batch);
     batch.seq.values_.assign(batch.size(), sequence);
     const auto day = [&](std::size_t row) { return day_of(batch.ts[row]); };
     const auto partition = [&](std::int32_t of) -> Batch& {
@@ -238,12 +289,12 @@ void StoreWriter::add_rows(Batch batch, Sequence sequence) {
 }
 
 // What was being written when the program ended: the same records, under the same ids.
-void StoreWriter::replay_begun_writes() {
-    if (begun_.empty()) return;
+Result<void> StoreWriter::replay_begun_writes() {
+    if (begun_.empty()) return {};
     const auto deliver = [&](Sequence sequence, RecordKind kind, std::string_view payload) -> Result<void> {
-        if (kind != RecordKind::rows) return {};
         if (begun_.empty() || must_stop()) return fail(ErrorKind::cancelled, "enough");
-        Payload read = OBS_TRY(read_payload(payload));
+        if (kind != RecordKind::rows) return {};
+        Payload read = OBS_TRY(read_payload(payload), "record {}", sequence);
         {
             const std::lock_guard lock(mutex_);
             stats_.recovered_rows += read.rows();
@@ -260,9 +311,9 @@ void StoreWriter::replay_begun_writes() {
         }
         return {};
     };
-    const auto read = journal_.replay(taken_ + 1, deliver);
-    if (!read && read.error().kind != ErrorKind::cancelled)
-        log::error("journal: cannot replay: {}", read.error().message);
+    auto read = journal_.replay(taken_ + 1, deliver);
+    if (read || (begun_.empty() && !must_stop())) return {};
+    return std::unexpected(within(std::move(read).error(), "cannot replay the journal"));
 }
 
 bool StoreWriter::write_gathered(bool announced) {
@@ -336,19 +387,46 @@ void StoreWriter::quarantine(const AnyBatch& row, const std::string& id, const E
                    table_name(table_of(row)), reason.message);
 }
 
-void StoreWriter::settle(bool everything) {
+// False when the time to stop has come before all of it was done; then a replay does it again.
+bool StoreWriter::settle(bool everything) {
     OpenTraces::Due due = open_.due(options_.clock(), everything);
-    for (Amendments& amendments : due.amendments) amend(std::move(amendments));
-    for (OpenTraces::Join& each : due.joins) join(std::move(each));
+    for (Amendments& amendments : due.amendments) {
+        if (!leave_out_rooted(amendments)) return false;
+        if (!amendments.empty() && !amend(std::move(amendments))) return false;
+    }
+    for (const OpenTraces::Join& each : due.joins)
+        if (!join(each)) return false;
+    return true;
 }
 
-void StoreWriter::amend(Amendments amendments) {
-    // Rows that wait to be written must be there first.
-    if (gathered_.rows != 0 && !write_gathered(false)) return;
+// Spans that came after their trace had settled: it has a root already.
+bool StoreWriter::leave_out_rooted(Amendments& amendments) {
+    std::vector<SpanKey> wanted = std::exchange(amendments.to_root, {});
+    for (std::size_t begin = 0; begin < wanted.size(); begin += join_at_once) {
+        const std::size_t end = std::min(begin + join_at_once, wanted.size());
+        const std::span<const SpanKey> keys(&wanted[begin], end - begin);
+        RowQuestion question = question_about(amendments.org, amendments.project, keys);
+        question.filter.also(
+            Filter::where({{find_column(TableId::spans, "is_root")}, Operator::eq, {std::int64_t{1}}}));
+        question.window = {*question.window.from - near_in_time, *question.window.to + near_in_time};
+        question.columns = {find_column(TableId::spans, "trace_id")};
+        const auto found = ask(question);
+        if (!found) return false;
+        std::unordered_set<TraceId> rooted;
+        for (std::size_t row = 0; row < found->size(); ++row) rooted.insert(found->trace_id[row]);
+        for (const SpanKey& key : keys)
+            if (!rooted.contains(key.trace_id)) amendments.to_root.push_back(key);
+    }
+    return true;
+}
+
+bool StoreWriter::amend(Amendments amendments) {
     amendments.seq = visible();
     const std::size_t keys = amendments.to_rollup.size() + amendments.to_own.size() +
                              amendments.to_root.size() + amendments.content.size();
     const auto amended = insist([&] { return store_.amend(amendments); });
+    if (!amended && amended.error().kind != ErrorKind::invalid_input) return false;
+    failpoint("writer.amended");
     const std::lock_guard lock(mutex_);
     if (amended) {
         stats_.amended += keys;
@@ -356,57 +434,56 @@ void StoreWriter::amend(Amendments amendments) {
         stats_.amendments_lost += keys;
         log::error("store: {} rows could not be settled: {}", keys, amended.error().message);
     }
+    return true;
 }
 
-void StoreWriter::join(OpenTraces::Join join) {
-    if (gathered_.rows != 0 && !write_gathered(false)) return;
+bool StoreWriter::join(const OpenTraces::Join& join) {
     for (std::size_t begin = 0; begin < join.content.size(); begin += join_at_once) {
         const std::size_t end = std::min(begin + join_at_once, join.content.size());
-        RowQuestion question(Scope(join.org, {join.project}));
-        Condition traces{{find_column(TableId::spans, "trace_id")}, Operator::in, {}};
-        Condition spans{{find_column(TableId::spans, "span_id")}, Operator::in, {}};
+        std::vector<SpanKey> keys;
         std::unordered_multimap<SpanId, std::size_t> events;
         for (std::size_t row = begin; row < end; ++row) {
-            const TraceId trace = join.content.trace_id[row];
-            const SpanId span = join.content.span_id[row];
-            const UnixNanos ts = join.content.ts[row];
-            traces.values.emplace_back(
-                std::string(reinterpret_cast<const char*>(trace.bytes.data()), trace.bytes.size()));
-            spans.values.emplace_back(
-                std::string(reinterpret_cast<const char*>(span.bytes.data()), span.bytes.size()));
-            events.emplace(span, row);
-            question.window.from = std::min(question.window.from.value_or(ts), ts);
-            question.window.to = std::max(question.window.to.value_or(ts), ts + Nanos{1});
+            keys.push_back({join.content.ts[row], join.content.trace_id[row], join.content.span_id[row]});
+            events.emplace(join.content.span_id[row], row);
         }
-        question.filter.also(Filter::where(std::move(traces))).also(Filter::where(std::move(spans)));
-        question.limit = end - begin;
-        Rows stored{SpanBatch(), {}};
-        const auto asked = insist([&]() -> Result<void> {
-            stored = OBS_TRY(store_.rows(question, {}));
-            return {};
-        });
-        if (!asked) continue;
+        RowQuestion question = question_about(join.org, join.project, keys);
+        Condition spans{{find_column(TableId::spans, "span_id")}, Operator::in, {}};
+        for (const SpanKey& key : keys) spans.values.emplace_back(raw_bytes(key.span_id));
+        question.filter.also(Filter::where(std::move(spans)));
+        const auto rows = ask(question);
+        if (!rows) return false;
         Amendments amendments;
         amendments.org = join.org;
         amendments.project = join.project;
-        const auto& rows = std::get<SpanBatch>(stored.batch);
-        for (std::size_t row = 0; row < rows.size(); ++row) {
+        for (std::size_t row = 0; row < rows->size(); ++row) {
             SpanBatch one;
-            append_row(one, rows, row);
+            append_row(one, *rows, row);
             std::vector<std::size_t> in_order;
-            const auto [first, last] = events.equal_range(rows.span_id[row]);
+            const auto [first, last] = events.equal_range(rows->span_id[row]);
             for (auto each = first; each != last; ++each) in_order.push_back(each->second);
             std::ranges::sort(in_order);
             bool changed = false;
             for (const std::size_t event : in_order)
-                if (join.content.trace_id[event] == rows.trace_id[row])
+                if (join.content.trace_id[event] == rows->trace_id[row])
                     changed = merge_content(one, 0, join.content, event) || changed;
             if (!changed) continue;
             enricher_.index_terms(one, 0, 1);
             append_rows(amendments.content, one);
         }
-        if (!amendments.empty()) amend(std::move(amendments));
+        if (!amendments.empty() && !amend(std::move(amendments))) return false;
     }
+    return true;
+}
+
+// Nothing when the time to stop has come.
+std::optional<SpanBatch> StoreWriter::ask(const RowQuestion& question) {
+    SpanBatch found;
+    const auto asked = insist([&]() -> Result<void> {
+        found = std::get<SpanBatch>(OBS_TRY(store_.rows(question, {})).batch);
+        return {};
+    });
+    if (!asked && asked.error().kind != ErrorKind::invalid_input) return std::nullopt;
+    return found;
 }
 
 // Nothing of a trace that is still open may leave the journal: after a crash it must be settled again.
@@ -430,20 +507,42 @@ void StoreWriter::forget_old() {
     if (options_.keep_content.count != 0)
         forget(
             {.what = Forget::What::content, .table = TableId::spans, .before = now - options_.keep_content});
+    forget_quarantine();
+}
+
+void StoreWriter::forget_quarantine() {
+    using File = std::filesystem::directory_entry;
+    const auto oldest = std::filesystem::file_time_type::clock::now() -
+                        std::chrono::nanoseconds(options_.keep_quarantine.count);
+    std::error_code ignored;  // a file that cannot be removed now is tried again in an hour
+    quarantined_bytes_ = 0;
+    for (const File& file : std::filesystem::directory_iterator(options_.quarantine, ignored)) {
+        if (options_.keep_quarantine.count != 0 && file.last_write_time(ignored) < oldest)
+            std::filesystem::remove(file.path(), ignored);
+        else
+            quarantined_bytes_ += file.file_size(ignored);
+    }
 }
 
 Result<void> StoreWriter::insist(const std::function<Result<void>()>& attempt) {
-    auto pause = options_.retry;
+    auto wait = options_.retry;
     while (true) {
         auto result = attempt();
-        note_error(result ? nullptr : &result.error());
+        if (result || result.error().kind != ErrorKind::cancelled)
+            note_error(result ? nullptr : &result.error());
         if (result || result.error().kind == ErrorKind::invalid_input || must_stop()) return result;
-        std::unique_lock lock(mutex_);
-        ++stats_.retries;
-        filled_.wait_until(lock, worker_.get_stop_token(),
-                           std::min(steady_clock::now() + pause, stop_at_.load()), [] { return false; });
-        pause = std::min(pause * 2, options_.retry_at_most);
+        pause(wait);
+        wait = std::min(wait * 2, options_.retry_at_most);
     }
+}
+
+// Until then, or until the time to stop has come.
+void StoreWriter::pause(std::chrono::milliseconds how_long) {
+    const auto until = steady_clock::now() + how_long;
+    std::unique_lock lock(mutex_);
+    ++stats_.retries;
+    while (steady_clock::now() < until && !must_stop())
+        filled_.wait_until(lock, std::min(until, stop_at_.load()));
 }
 
 bool StoreWriter::must_stop() const {

@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -34,12 +35,13 @@ public:
         std::filesystem::path quarantine;      // rows that the store can never take go here
         std::chrono::milliseconds gather{50};  // at most so long or so many rows before a write
         std::size_t gather_rows = 10'000;
-        std::size_t most_rows = 50'000;                       // in one write
-        std::size_t queue_bytes = std::size_t{96} << 20;      // beyond, rows are read back from the journal
+        std::size_t most_rows = 50'000;                   // in one write, not counting the last request of it
+        std::size_t most_bytes = std::size_t{64} << 20;   // the same
+        std::size_t queue_bytes = std::size_t{96} << 20;  // beyond, rows are read back from the journal
         std::size_t quarantine_bytes = std::size_t{1} << 30;  // on disk; beyond, bad rows are only counted
         std::chrono::milliseconds retry{100}, retry_at_most{5'000};
-        // Of rows and of their content (decision 30), by table; 0 keeps for ever.
-        std::map<TableId, Nanos> keep_rows;
+        // Of rows by table, of their content, of files in quarantine (decision 30); 0 keeps for ever.
+        std::map<TableId, Nanos> keep_rows{};
         Nanos keep_content{};
         Nanos keep_quarantine{};
         Clock clock = system_now;
@@ -92,7 +94,7 @@ private:
         Boundary records;
         std::map<Partition, AnyBatch> partitions;
         std::vector<ByteBudget::Token> tokens;
-        std::size_t rows = 0;
+        std::size_t rows = 0, bytes = 0;
         std::chrono::steady_clock::time_point since;
     };
 
@@ -100,29 +102,36 @@ private:
     void gather(const std::stop_token& stop);
     void gather_from_queue(const std::stop_token& stop);
     void gather_from_journal();
-    bool full() const { return gathered_.rows >= options_.most_rows; }
+    bool full() const {
+        return gathered_.rows >= options_.most_rows || gathered_.bytes >= options_.most_bytes;
+    }
     bool due(const std::stop_token& stop) const;
     void take(Item item, bool maybe_stored);
     void add(AnyBatch batch, Sequence sequence);
     template <class Batch>
     void add_rows(Batch batch, Sequence sequence);
 
-    void replay_begun_writes();
+    Result<void> replay_begun_writes();
     bool write_gathered(bool announced);
     bool announce(const Boundary& records);
     bool write(const AnyBatch& rows, const std::string& id);
     void bisect(const AnyBatch& rows, const std::string& id);
     void quarantine(const AnyBatch& row, const std::string& id, const Error& reason);
 
-    void settle(bool everything);
-    void amend(Amendments amendments);
-    void join(OpenTraces::Join join);
+    bool settle(bool everything);
+    bool leave_out_rooted(Amendments& amendments);
+    bool amend(Amendments amendments);
+    bool join(const OpenTraces::Join& join);
+    std::optional<SpanBatch> ask(const RowQuestion& question);
     void confirm();
     void forget_old();
+    void forget_quarantine();
 
     // Calls until it succeeds, can never succeed, or the time to stop has come (then: `unavailable`).
     Result<void> insist(const std::function<Result<void>()>& attempt);
+    void pause(std::chrono::milliseconds how_long);
     bool must_stop() const;
+    bool nothing_waits() const;
     void note_error(const Error* error);
 
     const Options options_;

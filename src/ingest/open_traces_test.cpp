@@ -1,0 +1,393 @@
+#include "ingest/open_traces.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "ingest/test_bed.h"
+
+namespace obs {
+namespace {
+
+using namespace obs::test;
+using std::chrono_literals::operator""s;
+using Batches = std::vector<std::vector<TestRow>>;
+
+// The table with a store behind it: what StoreWriter does, in a few lines.
+class Bed {
+public:
+    explicit Bed(OpenTraces::Options options = {}) : open(options, enricher()) {}
+
+    void send(const std::vector<TestRow>& rows) {
+        write(open.spans({tenant, ++seq, now, replayed}, spans_of(rows)));
+    }
+    void write(const SpanBatch& rows) {
+        if (rows.empty()) return;
+        ASSERT_TRUE(store.write(rows, fmt::format("w{}", ++writes)));
+    }
+    // Returns how many rows were spoken of.
+    std::size_t settle(bool everything = false) {
+        const OpenTraces::Due due = open.due(now, everything);
+        std::size_t keys = 0;
+        for (const Amendments& each : due.amendments) {
+            EXPECT_TRUE(store.amend(each));
+            keys += each.to_rollup.size() + each.to_own.size() + each.to_root.size() + each.content.size();
+        }
+        for (const OpenTraces::Join& join : due.joins) {
+            for (std::size_t row = 0; row < join.content.size(); ++row)
+                joins.push_back(fmt::format("{}@{}", join.content.output_text[row],
+                                            (join.content.ts[row] - noon).count / 1'000'000'000));
+        }
+        return keys;
+    }
+    void pass(Nanos time) {
+        // In steps, as the writer looks again and again.
+        for (const UnixNanos end = now + time; now < end;) {
+            now = std::min(now + Nanos::milliseconds(250), end);
+            settle();
+        }
+    }
+    std::string stored() { return shown(stored_spans(store)); }
+
+    MemoryStore store;
+    OpenTraces open;
+    Tenant tenant;
+    UnixNanos now = noon;
+    Sequence seq = 0;
+    int writes = 0;
+    bool replayed = false;
+    std::vector<std::string> joins;
+};
+
+struct UsageCase {
+    std::string_view what;
+    Batches batches;
+    std::string_view expected;  // sorted by time
+};
+class Usage : public testing::TestWithParam<UsageCase> {};
+
+TEST_P(Usage, isCountedOnce) {
+    Bed bed;
+    for (const auto& batch : GetParam().batches) bed.send(batch);
+    bed.settle(true);
+    EXPECT_EQ(bed.stored(), GetParam().expected);
+}
+
+// The same spans in other batches come to the same.
+TEST_P(Usage, doesNotDependOnTheOrderOfArrival) {
+    std::vector<TestRow> rows;
+    for (const auto& batch : GetParam().batches) rows.insert(rows.end(), batch.begin(), batch.end());
+    std::vector<std::size_t> order(rows.size());
+    std::iota(order.begin(), order.end(), 0);
+    do {
+        for (const bool one_batch : {true, false}) {
+            Bed bed;
+            std::vector<TestRow> batch;
+            for (const std::size_t at : order) {
+                batch.push_back(rows[at]);
+                if (!one_batch) bed.send(std::exchange(batch, {}));
+            }
+            if (!batch.empty()) bed.send(batch);
+            bed.settle(true);
+            ASSERT_EQ(bed.stored(), GetParam().expected) << testing::PrintToString(order);
+        }
+    } while (std::next_permutation(order.begin(), order.end()));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Traces, Usage,
+    testing::Values(UsageCase{"a_call_alone", {{call("c1", "")}}, "c1 10+5 call root\n"},
+                    UsageCase{"a_wrapper_repeats_the_call_below",
+                              {{call("w1", ""), call("c2", "w1")}},
+                              "w1 (10+5) root\nc2 10+5 call\n"},
+                    UsageCase{"a_call_below_without_usage_leaves_it_to_the_one_above",
+                              {{call("w1", ""), step("c2", "w1", "llm").set("is_call", std::int64_t{1})}},
+                              "w1 10+5 call root\nc2 call\n"},
+                    UsageCase{"three_levels_count_the_lowest",
+                              {{call("w1", "")}, {call("w2", "w1")}, {call("c3", "w2")}},
+                              "w1 (10+5) root\nw2 (10+5)\nc3 10+5 call\n"},
+                    UsageCase{"steps_between_do_not_matter",
+                              {{call("w1", ""), step("s2", "w1"), step("s3", "s2"), call("c4", "s3")}},
+                              "w1 (10+5) root\ns2\ns3\nc4 10+5 call\n"},
+                    UsageCase{"two_calls_below_one_wrapper",
+                              {{call("w1", ""), call("c2", "w1"), call("c3", "w1")}},
+                              "w1 (10+5) root\nc2 10+5 call\nc3 10+5 call\n"},
+                    UsageCase{"a_call_beside_is_not_below",
+                              {{step("s1", ""), call("c2", "s1"), call("c3", "s1")}},
+                              "s1 root\nc2 10+5 call\nc3 10+5 call\n"},
+                    UsageCase{"an_agent_without_a_call_below_counts",
+                              {{agent("a1", ""), step("s2", "a1", "tool")}},
+                              "a1 10+5 call root\ns2\n"},
+                    UsageCase{"an_agent_with_a_call_below_repeats_it",
+                              {{agent("a1", ""), step("s2", "a1"), call("c3", "s2")}},
+                              "a1 (10+5) root\ns2\nc3 10+5 call\n"},
+                    UsageCase{"of_agents_inside_each_other_the_innermost_counts",
+                              {{agent("a1", ""), agent("a2", "a1"), agent("a3", "a2", "chain")}},
+                              "a1 (10+5) root\na2 (10+5)\na3 10+5 call\n"},
+                    UsageCase{"agents_side_by_side_count_both",
+                              {{agent("a1", ""), agent("a2", "a1"), agent("a3", "a1")}},
+                              "a1 (10+5) root\na2 10+5 call\na3 10+5 call\n"},
+                    UsageCase{"an_agent_beside_a_call_counts_below_one_that_repeats_both",
+                              {{agent("a1", ""), agent("a2", "a1"), call("c3", "a1")}},
+                              "a1 (10+5) root\na2 10+5 call\nc3 10+5 call\n"},
+                    UsageCase{"a_tool_that_repeats_usage_never_counts",
+                              {{step("s1", ""), agent("s2", "s1", "tool")}},
+                              "s1 root\ns2 (10+5)\n"},
+                    UsageCase{"without_a_root_the_earliest_top_is_it",
+                              {{call("c2", "lost"), call("c3", "lost"), step("s1", "c2")}},
+                              "s1\nc2 10+5 call root\nc3 10+5 call\n"},
+                    UsageCase{"a_circle_of_parents_ends",
+                              {{call("c1", "s3"), call("c2", "c1"), step("s3", "c2")}},
+                              "c1 (10+5) root\nc2 (10+5)\ns3\n"},
+                    UsageCase{"its_own_parent", {{call("c1", "c1")}}, "c1 10+5 call root\n"}),
+    [](const auto& test) { return std::string(test.param.what); });
+
+TEST(OpenTraces, walksADeepChainOnce) {
+    constexpr std::size_t depth = 100'000;
+    SpanBatch rows;
+    for (std::size_t row = 0; row < depth; ++row) {
+        // The deepest first: every span tells all above it.
+        SpanId id, parent;
+        const std::size_t number = depth - row;
+        std::memcpy(id.bytes.data(), &number, sizeof number);
+        const std::size_t above = number - 1;
+        std::memcpy(parent.bytes.data(), &above, sizeof above);
+        rows.ts.put(row, noon + Nanos{static_cast<std::int64_t>(number)});
+        rows.trace_id.put(row, TraceId{{std::byte{1}}});
+        rows.span_id.put(row, id);
+        rows.parent_span_id.put(row, parent);
+        rows.kind.put(row, "llm");
+        rows.is_call.put(row, 1);
+        rows.prompt_tokens.put(row, Tokens{1});
+    }
+    OpenTraces open({}, enricher());
+    const Tenant tenant;
+    const SpanBatch stored = open.spans({tenant, 1, noon}, std::move(rows));
+    std::size_t calls = 0;
+    for (std::size_t row = 0; row < stored.size(); ++row) calls += stored.is_call[row];
+    EXPECT_EQ(calls, 1u);
+    EXPECT_TRUE(open.due(noon, true).amendments.empty()) << "all was known when the rows were stored";
+}
+
+TEST(OpenTraces, storesARepeatedSpanOnce) {
+    Bed bed;
+    bed.send({call("c1", ""), call("c1", "")});
+    bed.send({call("c1", ""), call("c2", "c1")});
+    EXPECT_EQ(stored_spans(bed.store).size(), 2u);
+    EXPECT_EQ(bed.open.stats().repeated_spans, 2u);
+}
+
+TEST(OpenTraces, tenantsNeverMix) {
+    Bed bed;
+    bed.send({call("w1", "")});
+    const Tenant other{.org = "other", .project = "default", .key_id = ""};
+    bed.write(
+        bed.open.spans({other, 2, noon}, spans_of({call("c2", "w1").set("org_id", std::string("other"))})));
+    bed.write(
+        bed.open.spans({other, 3, noon}, spans_of({call("w1", "").set("org_id", std::string("other"))})));
+    bed.settle(true);
+    EXPECT_EQ(bed.stored(), "w1 10+5 call root\n");
+    EXPECT_EQ(shown(stored_spans(bed.store, "other")), "w1 (10+5) root\nc2 10+5 call\n");
+    EXPECT_EQ(bed.open.stats().repeated_spans, 0u);
+}
+
+// -- when a trace settles
+
+TEST(OpenTraces, settlesAfterThirtySecondsWithoutNews) {
+    Bed bed;
+    bed.send({agent("a1", "lost")});
+    bed.pass(Nanos::seconds(29));
+    EXPECT_EQ(bed.open.stats().open_traces, 1u);
+    bed.send({step("s2", "a1")});
+    bed.pass(Nanos::seconds(29));
+    EXPECT_EQ(bed.stored(), "a1 (10+5)\ns2\n");
+    bed.pass(Nanos::seconds(2));
+    EXPECT_EQ(bed.stored(), "a1 10+5 call root\ns2\n");
+    EXPECT_EQ(bed.open.stats().open_traces, 0u);
+    EXPECT_EQ(bed.open.stats().open_spans, 0u);
+    EXPECT_EQ(bed.open.stats().bytes, 0u);
+    EXPECT_EQ(bed.open.oldest(), std::nullopt);
+}
+
+TEST(OpenTraces, settlesFiveSecondsAfterItsRootEnded) {
+    Bed bed;
+    bed.send({agent("a1", "")});
+    bed.pass(Nanos::seconds(4));
+    EXPECT_EQ(bed.open.stats().open_traces, 1u);
+    bed.pass(Nanos::seconds(2));
+    EXPECT_EQ(bed.open.stats().open_traces, 0u);
+    EXPECT_EQ(bed.stored(), "a1 10+5 call root\n");
+}
+
+TEST(OpenTraces, settlesInTheEndWhateverComes) {
+    Bed bed({.settle_at_last = Nanos::seconds(60)});
+    for (char second = 0; second < 61; ++second) {
+        bed.send({step(fmt::format("s{}", second), "lost")});
+        bed.pass(Nanos::seconds(1));
+    }
+    EXPECT_GE(bed.open.stats().settled_traces, 1u);
+}
+
+TEST(OpenTraces, settlesTheOldestEarlyWhenThereIsNoRoom) {
+    Bed bed({.bytes = 100'000});
+    for (int trace = 0; trace < 1'000; ++trace)
+        bed.send({call("c1", "").trace(fmt::format("trace {}", trace))});
+    EXPECT_GT(bed.open.stats().bytes, 100'000u);
+    bed.settle();
+    const OpenTraces::Stats stats = bed.open.stats();
+    EXPECT_LE(stats.bytes, 100'000u);
+    EXPECT_GT(stats.settled_early, 0u);
+    EXPECT_EQ(stats.open_traces, 1'000 - stats.settled_early);
+    EXPECT_EQ(bed.open.oldest(), stats.settled_early + 1) << "those that began first have gone";
+}
+
+TEST(OpenTraces, knowsTheRecordThatTheOldestTraceBeganIn) {
+    Bed bed;
+    bed.send({call("c1", "lost").trace("one")});
+    bed.send({call("c1", "lost").trace("two")});
+    bed.send({call("c2", "lost").trace("one")});
+    EXPECT_EQ(bed.open.oldest(), 1u);
+    bed.send({step("s1", "").trace("one")});  // the root: this one settles first
+    bed.pass(Nanos::seconds(6));
+    EXPECT_EQ(bed.open.oldest(), 2u);
+}
+
+// -- content of log events
+
+TEST(OpenTraces, joinsContentThatCameBeforeItsSpan) {
+    Bed bed;
+    bed.open.content({bed.tenant, 1, noon},
+                     spans_of({message_of("c1", "first"), message_of("c1", "second")}));
+    bed.open.content({bed.tenant, 2, noon}, spans_of({answer_of("c1", "hello there")}));
+    bed.send({step("s0", ""), call("c1", "s0"), call("c2", "s0")});
+    bed.settle(true);
+    const SpanBatch rows = stored_spans(bed.store);
+    ASSERT_EQ(rows.size(), 3u);
+    EXPECT_THAT(std::string(rows.input_messages[1]), testing::ContainsRegex("first.*second"));
+    EXPECT_EQ(rows.output_text[1], "hello there");
+    EXPECT_THAT(std::string(rows.search_text[1]), testing::HasSubstr("hello"));
+    EXPECT_EQ(rows.output_text[2], "");
+    EXPECT_TRUE(bed.joins.empty());
+    EXPECT_EQ(bed.open.stats().joined_events, 3u);
+}
+
+TEST(OpenTraces, asksForContentThatCameAfterItsSpanToBeJoined) {
+    Bed bed;
+    bed.send({step("s0", ""), call("c1", "s0")});
+    bed.open.content({bed.tenant, 2, noon}, spans_of({answer_of("c1", "one"), answer_of("s0", "two")}));
+    bed.settle();
+    EXPECT_THAT(bed.joins, testing::ElementsAre("one@1", "two@0"));
+}
+
+TEST(OpenTraces, countsContentWhoseSpanNeverComes) {
+    Bed bed;
+    bed.open.content({bed.tenant, 1, noon}, spans_of({answer_of("lost", "one")}));
+    bed.send({step("s1", "lost")});  // names the span, but is not it
+    bed.settle(true);
+    EXPECT_EQ(bed.open.stats().unmatched_events, 1u);
+    EXPECT_EQ(bed.open.stats().joined_events, 0u);
+}
+
+TEST(OpenTraces, findsTheSpanOfContentByTheIdOfTheAnswer) {
+    Bed bed;
+    TestRow answer = answer_of("c1", "by id").set("response_id", std::string("resp-1"));
+    answer.set("trace_id", std::string(16, '\0')).set("span_id", std::string(8, '\0'));
+    bed.send({step("s0", ""), call("c1", "s0").set("response_id", std::string("resp-1"))});
+    bed.open.content({bed.tenant, 2, noon}, spans_of({answer}));
+    const Tenant other{.org = "other", .project = "default", .key_id = ""};
+    bed.open.content({other, 3, noon}, spans_of({answer}));
+    bed.settle();
+    EXPECT_THAT(bed.joins, testing::ElementsAre("by id@1"));
+    EXPECT_EQ(bed.open.stats().unmatched_events, 1u) << "another's response";
+
+    bed.send({call("c2", "s0").set("response_id", std::string("resp-1"))});
+    bed.open.content({bed.tenant, 4, noon}, spans_of({answer}));
+    bed.settle();
+    EXPECT_EQ(bed.joins.size(), 1u) << "two spans with this response: nobody knows whose it is";
+    EXPECT_EQ(bed.open.stats().unmatched_events, 2u);
+}
+
+TEST(OpenTraces, joinsManyEventsOfManySpansInOneTrace) {
+    Bed bed;
+    SpanBatch events;
+    std::vector<TestRow> rows;
+    for (int number = 0; number < 2'000; ++number) {
+        const std::string name = fmt::format("c{}", number);
+        append_rows(events, spans_of({answer_of(name, name)}));
+        rows.push_back(call(name, "lost"));
+    }
+    bed.open.content({bed.tenant, 1, noon}, events);
+    bed.send(rows);
+    const SpanBatch stored = stored_spans(bed.store);
+    for (std::size_t row = 0; row < stored.size(); ++row)
+        ASSERT_EQ(stored.output_text[row], stored.span_name[row]);
+}
+
+// -- running spans
+
+TEST(OpenTraces, showsRunningSpansUntilTheyEnd) {
+    Bed bed;
+    const auto running = [&] {
+        return shown(bed.open.running_of("default", {}, spans_of({step("s1", "")}).trace_id[0]));
+    };
+    bed.open.running({bed.tenant, 1, noon}, spans_of({step("s1", ""), step("s2", "s1")}));
+    bed.open.running({bed.tenant, 2, noon}, spans_of({step("s2", "s1")}));
+    EXPECT_EQ(running(), "s1\ns2\n");
+    EXPECT_EQ(bed.open.stats().running_spans, 2u);
+    EXPECT_EQ(bed.open.running_of("default", {"other"}, spans_of({step("s1", "")}).trace_id[0]).size(), 0u);
+    EXPECT_EQ(bed.open.running_of("other", {}, spans_of({step("s1", "")}).trace_id[0]).size(), 0u);
+    bed.send({step("s2", "s1")});
+    EXPECT_EQ(running(), "s1\n");
+    bed.open.running({bed.tenant, 3, noon}, spans_of({step("s2", "s1")}));
+    EXPECT_EQ(running(), "s1\n") << "it has ended";
+    bed.settle(true);
+    EXPECT_EQ(running(), "");
+    EXPECT_EQ(bed.open.stats().running_spans, 0u);
+    EXPECT_EQ(bed.open.stats().bytes, 0u);
+}
+
+TEST(OpenTraces, forgetsRunningSpansWithoutCopyingTheOthersEachTime) {
+    Bed bed;
+    std::vector<TestRow> rows;
+    for (int number = 0; number < 1'000; ++number) rows.push_back(step(fmt::format("s{}", number), "lost"));
+    bed.open.running({bed.tenant, 1, noon}, spans_of(rows));
+    bed.send({rows.begin(), rows.begin() + 999});
+    EXPECT_EQ(shown(bed.open.running_of("default", {}, spans_of({rows[0]}).trace_id[0])), "s999\n");
+    EXPECT_EQ(bed.open.stats().running_spans, 1u);
+}
+
+// -- after a crash
+
+TEST(OpenTraces, saysAgainWhatHasToChangeInReplayedRows) {
+    Bed bed;
+    bed.replayed = true;
+    // The store has the wrapper in the state of the first try: its call had not come yet.
+    bed.write(spans_of({call("w1", "").set("is_root", std::int64_t{1})}));
+    EXPECT_EQ(bed.open.spans({bed.tenant, 1, noon, true}, spans_of({call("w1", "")})).size(), 1u);
+    bed.send({call("c2", "w1")});
+    bed.settle(true);
+    EXPECT_EQ(bed.stored(), "w1 (10+5) root\nc2 10+5 call\n");
+}
+
+TEST(OpenTraces, joinsContentToReplayedRowsFromTheStart) {
+    Bed bed;
+    bed.replayed = true;
+    // The store has the first message of two already, but the table does not know.
+    SpanBatch joined = spans_of({call("c1", "")});
+    merge_content(joined, 0, spans_of({message_of("c1", "first")}), 0);
+    bed.write(joined);
+    bed.open.spans({bed.tenant, 1, noon, true}, spans_of({call("c1", "")}));
+    bed.open.content({bed.tenant, 2, noon, true}, spans_of({message_of("c1", "first")}));
+    bed.settle();
+    bed.open.content({bed.tenant, 3, noon}, spans_of({message_of("c1", "second")}));
+    bed.settle();
+    EXPECT_TRUE(bed.joins.empty());
+    const SpanBatch rows = stored_spans(bed.store);
+    ASSERT_EQ(rows.size(), 1u);
+    EXPECT_THAT(std::string(rows.input_messages[0]), testing::ContainsRegex("first.*second"));
+    EXPECT_THAT(std::string(rows.input_messages[0]), testing::Not(testing::ContainsRegex("first.*first")));
+}
+
+}  // namespace
+}  // namespace obs

@@ -22,6 +22,7 @@
 #include "cli/serve_metrics.h"
 #include "enrich/enrich.h"
 #include "ingest/ingest.h"
+#include "ingest/rollups.h"
 #include "net/server.h"
 #include "pricing/price_table.h"
 #include "query/live_data.h"
@@ -85,6 +86,25 @@ OpenTraces::Options open_traces_options(const ServeSettings& settings) {
     OpenTraces::Options options;
     options.settle_after = settings.settle_after;
     options.settle_after_root = settings.settle_after_root;
+    options.began = system_now();
+    return options;
+}
+
+// Beyond the time in which traces settle, what is amended then is amended before its minute is rolled up.
+constexpr Nanos rollup_margin = Nanos::seconds(15);
+
+RollupSchedule::Options schedule_options(const ServeSettings& settings) {
+    RollupSchedule::Options options;
+    options.settle_after = settings.settle_after + rollup_margin;
+    options.keep_minutes = Nanos::days(settings.keep_minute_rollups);
+    options.keep_hours_and_days = Nanos::days(settings.keep_rollups);
+    return options;
+}
+
+Rollups::Options rollup_options(const ServeSettings& settings) {
+    Rollups::Options options;
+    options.keep_minutes = Nanos::days(settings.keep_minute_rollups);
+    options.keep_hours_and_days = Nanos::days(settings.keep_rollups);
     return options;
 }
 
@@ -174,6 +194,7 @@ public:
         stopping_ = true;
         otlp_->begin_drain();
         if (!server_->drain(drain_within)) log::warning("stopped before every request was answered");
+        rollups_->stop();
         const bool written = writer_->stop(std::chrono::steady_clock::now() + flush_within);
         if (!written)
             log::warning("not everything is in the store yet; the next start goes on from the journal");
@@ -186,10 +207,15 @@ private:
         journal_ = OBS_TRY(Journal::open(
             {.directory = directory_->journal(), .disk_budget = plan_journal(settings_, disk.size)}));
         open_traces_.emplace(open_traces_options(settings_), *enricher_);
-        writer_ = std::make_unique<StoreWriter>(writer_options(settings_, *directory_), *store_, *journal_,
-                                                *open_traces_, *enricher_);
+        rollup_schedule_.emplace(schedule_options(settings_));
+        StoreWriter::Options writing = writer_options(settings_, *directory_);
+        writing.rollups = &*rollup_schedule_;
+        writer_ =
+            std::make_unique<StoreWriter>(std::move(writing), *store_, *journal_, *open_traces_, *enricher_);
         OBS_TRY_VOID(writer_->recover(resends_));
         writer_->start();
+        rollups_.emplace(rollup_options(settings_), *store_, *rollup_schedule_,
+                         [this] { return writer_->visible(); });
         ByteBudget::Options budget;
         budget.limit = settings_.byte_budget;
         budget_.emplace(budget);
@@ -218,6 +244,8 @@ private:
         add_metric_sources(metrics_, {.ingest = *ingest_,
                                       .writer = *writer_,
                                       .open = *open_traces_,
+                                      .rollups = *rollups_,
+                                      .rollup_schedule = *rollup_schedule_,
                                       .journal = *journal_,
                                       .receive = otlp_->metrics(),
                                       .budget = *budget_,
@@ -262,8 +290,10 @@ private:
     Resends resends_;
     std::optional<ByteBudget> budget_;
     std::optional<OpenTraces> open_traces_;
+    std::optional<RollupSchedule> rollup_schedule_;
     std::unique_ptr<StoreWriter> writer_;
     std::unique_ptr<Journal> journal_;  // stops before the writer that its callbacks feed
+    std::optional<Rollups> rollups_;
     std::optional<Ingest> ingest_;
     std::optional<LiveIngest> live_;
     serve::Metrics metrics_;

@@ -106,6 +106,19 @@ void write_open_traces(MetricsText& out, const OpenTraces& open) {
                 number(stats.unmatched_events));
 }
 
+void write_rollups(MetricsText& out, const Rollups& rollups, const RollupSchedule& schedule) {
+    const Rollups::Stats stats = rollups.stats();
+    out.counter("rollups_computed_total", "Minutes, hours and days computed from spans", {},
+                number(stats.computed));
+    out.counter("rollups_failures_total", "Computations that failed and are tried again", {},
+                number(stats.failures));
+    out.counter("rollups_seconds_total", "Spent computing", {}, number(stats.busy_nanos) / 1e9);
+    for (const auto& [level, name] :
+         {std::pair{RollupLevel::minute, "minute"}, {RollupLevel::hour, "hour"}, {RollupLevel::day, "day"}})
+        out.gauge("rollups_waiting", "Changed since they were computed, the current ones included",
+                  {{"level", name}}, number(schedule.waiting(level)));
+}
+
 }  // namespace
 
 void add_metric_sources(serve::Metrics& metrics, const MetricParts& parts) {
@@ -114,6 +127,9 @@ void add_metric_sources(serve::Metrics& metrics, const MetricParts& parts) {
     metrics.add([&journal = parts.journal](MetricsText& out) { write_journal(out, journal); });
     metrics.add([&writer = parts.writer](MetricsText& out) { write_writer(out, writer); });
     metrics.add([&open = parts.open](MetricsText& out) { write_open_traces(out, open); });
+    metrics.add([&rollups = parts.rollups, &schedule = parts.rollup_schedule](MetricsText& out) {
+        write_rollups(out, rollups, schedule);
+    });
     metrics.add([&budget = parts.budget](MetricsText& out) {
         out.gauge("intake_budget_used_bytes", "Bytes on their way through the program", {},
                   number(budget.used()));

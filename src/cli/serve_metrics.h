@@ -4,6 +4,7 @@
 #include "base/byte_budget.h"
 #include "ingest/ingest.h"
 #include "ingest/open_traces.h"
+#include "ingest/rollups.h"
 #include "ingest/store_writer.h"
 #include "journal/journal.h"
 #include "receive/receive_metrics.h"
@@ -17,6 +18,8 @@ struct MetricParts {
     const Ingest& ingest;
     const StoreWriter& writer;
     const OpenTraces& open;
+    const Rollups& rollups;
+    const RollupSchedule& rollup_schedule;
     const Journal& journal;
     const receive::ReceiveMetrics& receive;
     const ByteBudget& budget;

@@ -65,6 +65,8 @@ struct ServeSettings {
     std::int32_t keep_rows = 90;
     std::int32_t keep_logs = 30;
     std::int32_t keep_metrics = 90;
+    std::int32_t keep_minute_rollups = 37;
+    std::int32_t keep_rollups = 395;  // of hours and days
     std::int32_t keep_quarantine = 30;
 };
 

@@ -293,6 +293,10 @@ std::vector<Setting> make_table() {
                 {{}, {"RETENTION_LOGS_DAYS"}, {}}),
         setting("keep-metrics", "DAYS", "days to keep metric points", days(&S::keep_metrics),
                 {{}, {"RETENTION_METRICS_DAYS"}, {}}),
+        setting("keep-minute-rollups", "DAYS", "days to keep figures by the minute",
+                days(&S::keep_minute_rollups)),
+        setting("keep-rollups", "DAYS", "days to keep figures by the hour and by the day",
+                days(&S::keep_rollups)),
         setting("keep-quarantine", "DAYS", "days to keep rows that the store refused",
                 days(&S::keep_quarantine)),
     };

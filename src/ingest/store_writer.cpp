@@ -357,6 +357,8 @@ bool StoreWriter::announce(const Boundary& records) {
 
 bool StoreWriter::write(const AnyBatch& rows, const std::string& id) {
     const auto written = insist([&] { return store_.write(rows, id); });
+    if (const auto* spans = std::get_if<SpanBatch>(&rows); written && spans != nullptr)
+        spans_changed(spans->ts.values_);
     if (written) return true;
     if (written.error().kind != ErrorKind::invalid_input) return false;
     if (size_of(rows) == 1)
@@ -385,6 +387,10 @@ void StoreWriter::quarantine(const AnyBatch& row, const std::string& id, const E
     if (stats_.quarantined == 1)
         log::error("store: a row of {} can never be stored and went into quarantine: {}",
                    table_name(table_of(row)), reason.message);
+}
+
+void StoreWriter::spans_changed(std::span<const UnixNanos> starts) {
+    if (options_.rollups != nullptr) options_.rollups->changed(starts);
 }
 
 // False when the time to stop has come before all of it was done; then a replay does it again.
@@ -422,10 +428,14 @@ bool StoreWriter::leave_out_rooted(Amendments& amendments) {
 
 bool StoreWriter::amend(Amendments amendments) {
     amendments.seq = visible();
+    std::vector<UnixNanos> starts;  // of spans whose figures change; content is none
+    for (const auto* keys : {&amendments.to_rollup, &amendments.to_own, &amendments.to_root})
+        for (const SpanKey& key : *keys) starts.push_back(key.ts);
     const std::size_t keys = amendments.to_rollup.size() + amendments.to_own.size() +
                              amendments.to_root.size() + amendments.content.size();
     const auto amended = insist([&] { return store_.amend(amendments); });
     if (!amended && amended.error().kind != ErrorKind::invalid_input) return false;
+    if (amended) spans_changed(starts);
     failpoint("writer.amended");
     const std::lock_guard lock(mutex_);
     if (amended) {

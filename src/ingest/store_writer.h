@@ -23,6 +23,7 @@
 #include "ingest/open_traces.h"
 #include "ingest/payload.h"
 #include "ingest/resends.h"
+#include "ingest/rollup_schedule.h"
 #include "journal/journal.h"
 #include "store/span_store.h"
 
@@ -44,6 +45,7 @@ public:
         std::map<TableId, Nanos> keep_rows{};
         Nanos keep_content{};
         Nanos keep_quarantine{};
+        RollupSchedule* rollups = nullptr;  // told which spans changed; outlives this
         Clock clock = system_now;
     };
 
@@ -118,6 +120,7 @@ private:
     void bisect(const AnyBatch& rows, const std::string& id);
     void quarantine(const AnyBatch& row, const std::string& id, const Error& reason);
 
+    void spans_changed(std::span<const UnixNanos> starts);
     bool settle(bool everything);
     bool leave_out_rooted(Amendments& amendments);
     bool amend(Amendments amendments);

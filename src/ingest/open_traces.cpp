@@ -165,6 +165,24 @@ void make_rollup(SpanBatch& rows, std::size_t row) {
     rows.is_call.set(row, 0);
 }
 
+// Traces that were settled: about the last four million, the others only by chance.
+class Settled {
+public:
+    void add(const TraceKey& key) { place(key) = print(key); }
+    bool maybe_has(const TraceKey& key) const { return prints_[at(key)] == print(key); }
+
+private:
+    static constexpr std::size_t room = std::size_t{1} << 22;
+    static std::size_t at(const TraceKey& key) { return TraceKeyHash()(key) % room; }
+    // Of the bits that did not choose the place; never 0, which is an empty place.
+    static std::uint32_t print(const TraceKey& key) {
+        return static_cast<std::uint32_t>(TraceKeyHash()(key) >> 32) | 1;
+    }
+    std::uint32_t& place(const TraceKey& key) { return prints_[at(key)]; }
+
+    std::vector<std::uint32_t> prints_ = std::vector<std::uint32_t>(room);
+};
+
 // Traces by the time at which they are looked at again: one slot for a quarter of a second.
 class Wheel {
 public:
@@ -204,6 +222,7 @@ struct OpenTraces::State {
     std::unordered_map<TraceKey, Trace, TraceKeyHash> traces;
     std::map<Sequence, std::uint32_t> first_seqs;  // how many open traces began in that record
     Wheel wheel;
+    Settled settled;
     // Open spans by the id of the provider's answer, for events that name no span; two with one id: not
     // usable.
     struct Answered {
@@ -214,7 +233,8 @@ struct OpenTraces::State {
     std::unordered_map<std::string, Answered> by_response;
     std::size_t bytes = 0;
     Stats stats;
-    std::map<std::uint32_t, Amendments> amendments;  // by tenant
+    std::map<std::uint32_t, Amendments> amendments;    // by tenant
+    std::map<std::uint32_t, Amendments> second_roots;  // the same
     std::map<std::uint32_t, Join> joins;
     std::vector<std::pair<TraceKey, SpanId>> rejoins;  // spans with OpenSpan::rejoin
 
@@ -248,8 +268,9 @@ struct OpenTraces::State {
         trace.due = std::min(due, trace.opened + options.settle_at_last);
     }
 
-    Amendments& amendments_of(std::uint32_t tenant) {
-        Amendments& made = amendments[tenant];
+    Amendments& amendments_of(std::uint32_t tenant) { return of_tenant(amendments, tenant); }
+    Amendments& of_tenant(std::map<std::uint32_t, Amendments>& all, std::uint32_t tenant) {
+        Amendments& made = all[tenant];
         made.org = tenants[tenant].org;
         made.project = tenants[tenant].project;
         return made;
@@ -370,6 +391,7 @@ struct OpenTraces::State {
         if (trace.content)
             for (const auto& [span, row] : trace.content->places)
                 if (!has(trace, span)) ++stats.unmatched_events;
+        settled.add(key);
         forget(found);
         ++stats.settled_traces;
     }
@@ -413,7 +435,10 @@ struct OpenTraces::State {
                 first_is_top = is_top;
             }
         }
-        if (first != nullptr) amendments_of(key.tenant).to_root.push_back({first->ts, key.trace, first->id});
+        if (first == nullptr) return;
+        const bool maybe_second = settled.maybe_has(key) || trace.maybe_stored || first->ts < options.began;
+        Amendments& changes = maybe_second ? of_tenant(second_roots, key.tenant) : amendments_of(key.tenant);
+        changes.to_root.push_back({first->ts, key.trace, first->id});
     }
 
     void forget(std::unordered_map<TraceKey, Trace, TraceKeyHash>::iterator at) {
@@ -436,18 +461,19 @@ struct OpenTraces::State {
             settle(key);
     }
 
-    // The traces that began first, until there is room.
+    // The traces that began first, an eighth of all at a time, until there is room: what settles at once is
+    // amended at once, and nothing is written meanwhile.
     void make_room() {
-        if (bytes <= options.bytes) return;
-        std::vector<std::pair<Sequence, TraceKey>> oldest;
-        oldest.reserve(traces.size());
-        for (const auto& [key, trace] : traces) oldest.emplace_back(trace.first_seq, key);
-        std::ranges::sort(oldest, {}, [](const auto& each) { return each.first; });
-        // A quarter at a time, so that this is not done again at once.
-        for (const auto& [seq, key] : oldest) {
-            if (bytes <= options.bytes / 4 * 3) break;
-            settle(key);
-            ++stats.settled_early;
+        while (bytes > options.bytes && !traces.empty()) {
+            std::vector<std::pair<Sequence, TraceKey>> oldest;
+            oldest.reserve(traces.size());
+            for (const auto& [key, trace] : traces) oldest.emplace_back(trace.first_seq, key);
+            const auto last = oldest.begin() + static_cast<std::ptrdiff_t>((oldest.size() - 1) / 8);
+            std::ranges::nth_element(oldest, last, {}, [](const auto& each) { return each.first; });
+            for (auto each = oldest.begin(); each <= last; ++each) {
+                settle(each->second);
+                ++stats.settled_early;
+            }
         }
     }
 };
@@ -554,8 +580,10 @@ OpenTraces::Due OpenTraces::due(UnixNanos now, bool everything) {
     }
     Due found;
     for (auto& [tenant, amendments] : state.amendments) found.amendments.push_back(std::move(amendments));
+    for (auto& [tenant, roots] : state.second_roots) found.second_roots.push_back(std::move(roots));
     for (auto& [tenant, join] : state.joins) found.joins.push_back(std::move(join));
     state.amendments.clear();
+    state.second_roots.clear();
     state.joins.clear();
     return found;
 }

@@ -31,6 +31,8 @@ public:
         Nanos settle_after_root = Nanos::seconds(5);  // the same once the root has ended
         Nanos settle_at_last = Nanos::seconds(600);   // whatever comes
         std::size_t bytes = std::size_t{128} << 20;   // over it, the traces that are due first settle early
+        // Spans that began earlier may be of traces that settled before the program was started.
+        UnixNanos began{};
     };
     OpenTraces(Options options, const Enricher& enricher);
     ~OpenTraces();
@@ -58,8 +60,11 @@ public:
     };
     struct Due {
         std::vector<Amendments> amendments;
+        // The same of traces that may have been settled before, by to_root alone: one that has a root already
+        // keeps it.
+        std::vector<Amendments> second_roots;
         std::vector<Join> joins;
-        bool empty() const { return amendments.empty() && joins.empty(); }
+        bool empty() const { return amendments.empty() && second_roots.empty() && joins.empty(); }
     };
     // What became known since the last call, and what settles by now. `everything`: settle all traces.
     Due due(UnixNanos now, bool everything = false);

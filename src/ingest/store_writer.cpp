@@ -396,10 +396,11 @@ void StoreWriter::spans_changed(std::span<const UnixNanos> starts) {
 // False when the time to stop has come before all of it was done; then a replay does it again.
 bool StoreWriter::settle(bool everything) {
     OpenTraces::Due due = open_.due(options_.clock(), everything);
-    for (Amendments& amendments : due.amendments) {
+    for (Amendments& amendments : due.second_roots)
         if (!leave_out_rooted(amendments)) return false;
-        if (!amendments.empty() && !amend(std::move(amendments))) return false;
-    }
+    for (std::vector<Amendments>* all : {&due.amendments, &due.second_roots})
+        for (Amendments& amendments : *all)
+            if (!amendments.empty() && !amend(std::move(amendments))) return false;
     for (const OpenTraces::Join& each : due.joins)
         if (!join(each)) return false;
     return true;

@@ -148,7 +148,7 @@ Statement roll_up_statement(const RollUp& work, std::uint64_t version) {
             {version, work.buckets.front().start.since_epoch, work.buckets.back().end().since_epoch,
              std::move(starts)},
             // One core at most, and a day of many users goes to disk rather than to memory.
-            {"max_threads = 1", "max_bytes_before_external_group_by = 134217728"}};
+            {"max_threads = 1", "max_bytes_before_external_group_by = 268435456"}};
 }
 
 }  // namespace obs

@@ -160,6 +160,11 @@ std::string url(const ServeSettings& settings, const Address& address, std::uint
 class Program {
 public:
     explicit Program(const ServeSettings& settings) : settings_(settings) {}
+    // A start that failed half way: the threads stop before what they use.
+    ~Program() {
+        if (rollups_) rollups_->stop();
+        if (writer_) writer_->stop(std::chrono::steady_clock::now());
+    }
 
     Result<void> start() {
         directory_.emplace(OBS_TRY(DataDirectory::open(settings_.data, Lock::take)));

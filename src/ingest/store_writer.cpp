@@ -434,7 +434,14 @@ bool StoreWriter::amend(Amendments amendments) {
         for (const SpanKey& key : *keys) starts.push_back(key.ts);
     const std::size_t keys = amendments.to_rollup.size() + amendments.to_own.size() +
                              amendments.to_root.size() + amendments.content.size();
-    const auto amended = insist([&] { return store_.amend(amendments); });
+    const auto amended = insist([&] {
+        auto result = store_.amend(amendments);
+        // A fault of ours is there the next time too: the rows stay as they came, and everything behind them
+        // goes on.
+        if (!result && result.error().kind == ErrorKind::internal)
+            result.error().kind = ErrorKind::invalid_input;
+        return result;
+    });
     if (!amended && amended.error().kind != ErrorKind::invalid_input) return false;
     if (amended) spans_changed(starts);
     failpoint("writer.amended");

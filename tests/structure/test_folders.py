@@ -12,7 +12,8 @@ FOLDERS = sorted(path.parent.name for path in SOURCES.glob("*/CMakeLists.txt"))
 _INCLUDE = re.compile(r'^\s*#\s*include\s+"([a-z_]+)/', re.MULTILINE)
 _LIBRARY = re.compile(r"\b(obs_library|target_link_libraries|obs_test|obs_bench)\s*\(([^)]*)\)")
 _TEST_TARGET = re.compile(r"\s*\w+_(test|bench)\b")
-_TEST_FILE = re.compile(r"_(test|bench)\.(cpp|h)$")
+# Tests, benchmarks, and what several tests share.
+_TEST_FILE = re.compile(r"_(test|bench)\.(cpp|h)$|/test_\w+\.(cpp|h)$")
 
 
 def _build_files(folder: str) -> str:

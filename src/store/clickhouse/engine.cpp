@@ -396,6 +396,11 @@ Error engine_error(std::string_view text, EngineUse use) {
         case 76:   // CANNOT_OPEN_FILE
         case 499:  // S3_ERROR
             return {ErrorKind::unavailable, message, {}};
+        case 16:  // NO_SUCH_COLUMN_IN_TABLE
+        case 47:  // UNKNOWN_IDENTIFIER
+        case 60:  // UNKNOWN_TABLE
+        case 62:  // SYNTAX_ERROR
+            return {ErrorKind::internal, message, {}};
         default: break;
     }
     return {use == EngineUse::writing ? ErrorKind::unavailable : ErrorKind::internal, message, {}};

@@ -99,6 +99,8 @@ void write_open_traces(MetricsText& out, const OpenTraces& open) {
     out.counter("open_traces_settled_total", "Traces that are complete", {}, number(stats.settled_traces));
     out.counter("open_traces_settled_early_total", "Traces settled early for lack of memory", {},
                 number(stats.settled_early));
+    out.counter("collector_spans_dropped_total", "Items that are not kept, by reason",
+                {{"reason", "never_ended"}}, number(stats.never_ended));
     out.counter("repeated_spans_total", "Spans sent twice and stored once", {}, number(stats.repeated_spans));
     out.counter("content_events_joined_total", "Log events joined to their span", {},
                 number(stats.joined_events));

@@ -9,6 +9,18 @@ namespace obs {
 namespace {
 // Names of models come from outside: this many are listed one by one, the others only counted.
 constexpr std::size_t most_unpriced = 10'000;
+
+// Spans that have no end yet are running and no spans (decision 10); they are stored when they come with one.
+void move_unfinished(SpanBatch& spans, SpanBatch& running) {
+    bool any = false;
+    for (std::size_t row = 0; row < spans.flags.stored(); ++row)
+        any = any || (spans.flags[row] & flag_unfinished) != 0;
+    if (!any) return;
+    SpanBatch finished;
+    for (std::size_t row = 0; row < spans.size(); ++row)
+        append_row((spans.flags[row] & flag_unfinished) != 0 ? running : finished, spans, row);
+    spans = std::move(finished);
+}
 }  // namespace
 
 Ingest::Ingest(Options options, const Enricher& enricher, Journal& journal, StoreWriter& writer,
@@ -76,6 +88,7 @@ Result<Ingest::Understood> Ingest::understand_traces(const IntakeRequest& reques
     understood.counts.sampled_out = enriched.sampled_out;
     understood.payload.spans = std::move(enriched.spans);
     understood.payload.running = std::move(enriched.pending);
+    move_unfinished(understood.payload.spans, understood.payload.running);
     if (!enriched.scores.empty()) understood.payload.others.emplace_back(std::move(enriched.scores));
     return understood;
 }

@@ -139,6 +139,23 @@ TEST_F(IngestTest, bytesInRowsOut) {
     EXPECT_EQ(ingest_->stats().spans, 1u);
 }
 
+TEST_F(IngestTest, aSpanWithoutAnEndRunsUntilItComesWithOne) {
+    std::string begun = call_json("one");
+    const std::string end = fmt::format("{}", noon.since_epoch + 1'000'000'000);
+    begun.replace(begun.find(end), end.size(), "0");
+    send(begun);
+    send(call_json("two"));
+    EXPECT_THAT(answers(), ElementsAre("ok", "ok"));
+    EXPECT_EQ(stored(1).size(), 1u);
+    EXPECT_EQ(open_.stats().running_spans, 1u);
+    send(call_json("one"));
+    const SpanBatch rows = stored(2);
+    ASSERT_EQ(rows.size(), 2u);
+    EXPECT_EQ(rows.duration[0], Nanos::seconds(1));
+    EXPECT_EQ(rows.duration[1], Nanos::seconds(1));
+    EXPECT_EQ(open_.stats().running_spans, 0u);
+}
+
 TEST_F(IngestTest, isAnsweredOnlyWhenItIsOnDisk) {
     journal_.waits = true;
     send(call_json("one"));

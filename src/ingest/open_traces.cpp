@@ -446,7 +446,10 @@ struct OpenTraces::State {
         bytes -= std::min(bytes, trace.bytes());
         --stats.open_traces;
         for (const OpenSpan& span : trace.spans) stats.open_spans -= span.present ? 1 : 0;
-        if (trace.running) stats.running_spans -= trace.running->places.size();
+        if (trace.running) {
+            stats.running_spans -= trace.running->places.size();
+            stats.never_ended += trace.running->places.size();
+        }
         const auto seq = first_seqs.find(trace.first_seq);
         if (--seq->second == 0) first_seqs.erase(seq);
         traces.erase(at);

@@ -79,6 +79,7 @@ public:
         std::uint64_t open_traces = 0, open_spans = 0, bytes = 0, running_spans = 0;
         std::uint64_t repeated_spans = 0;  // sent twice, stored once
         std::uint64_t settled_traces = 0, settled_early = 0;
+        std::uint64_t never_ended = 0;       // running spans whose trace settled without their end
         std::uint64_t joined_events = 0;     // content that found its span
         std::uint64_t unmatched_events = 0;  // content whose span never came
     };

@@ -417,7 +417,7 @@ bool SpanReader::is_represented(std::size_t row, const RawAttribute& attribute, 
                 if (counts_as(batch_.image_output_tokens[row])) return true;
                 break;
             case Field::cost_input:
-            case Field::cost_output: break;
+            case Field::cost_output:
             case Field::service_tier:
             case Field::error_message: break;
             case Field::tool_name:

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <unordered_map>
 
+#include <fmt/format.h>
+
 #include "base/buffer.h"
 #include "base/json_writer.h"
 #include "decode/decode.h"
@@ -177,7 +179,7 @@ std::vector<std::string> differences(const JsonObject& expected, const Shown& ro
         if (same(field.key, field.value, json)) continue;
         std::string wanted;
         append_compact(wanted, field.value);
-        found.push_back(std::string(field.key) + ": expected " + wanted + ", shown " + json);
+        found.push_back(fmt::format("{}: expected {}, shown {}", field.key, wanted, json));
     }
     return found;
 }

@@ -109,8 +109,10 @@ Result<Filter> equal_to_numbers(const NamedField& field, Operator op, std::span<
             exact.emplace_back(wanted.below);
         }
     }
-    if (exact.size() == 1) children.push_back(condition(field.ref(), Operator::eq, std::move(exact)));
-    if (exact.size() > 1) children.push_back(condition(field.ref(), Operator::in, std::move(exact)));
+    if (exact.size() == 1)
+        children.push_back(condition(field.ref(), Operator::eq, std::move(exact)));
+    else if (exact.size() > 1)
+        children.push_back(condition(field.ref(), Operator::in, std::move(exact)));
     return children.size() == 1 ? std::move(children.front()) : any_of(std::move(children));
 }
 

@@ -21,7 +21,6 @@ namespace obs::serve {
 
 namespace {
 
-using query::NamedField;
 using query::Value;
 
 constexpr std::int64_t most_rows = 1000;

@@ -10,6 +10,8 @@
 
 #include <fmt/format.h>
 
+#include "base/log.h"
+
 namespace obs {
 
 namespace {
@@ -149,8 +151,10 @@ private:
     // SYNC would wait for ever: an ended query stays listed until its connection runs another.
     void kill(const std::string& name) {
         const std::lock_guard lock(admin_mutex_);
-        static_cast<void>(
-            admin_->query({fmt::format("KILL QUERY WHERE Settings['log_comment'] = '{}' ASYNC", name)}));
+        const auto killed =
+            admin_->query({fmt::format("KILL QUERY WHERE Settings['log_comment'] = '{}' ASYNC", name)});
+        // Then it goes on to its deadline.
+        if (!killed) log::warning("store: cannot cancel a question: {}", killed.error().message);
     }
 
     std::mutex writing_;

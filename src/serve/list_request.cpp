@@ -259,10 +259,19 @@ ApiResult<Filter> tagged(const Asked::Text& parameter, UnixNanos now) {
     return all;
 }
 
+// Who asks for gpt-4o means also the calls that gpt-4o-2024-08-06 answered.
+ApiResult<Filter> called_model(const Asked::Text& parameter, std::vector<std::string> names, UnixNanos now) {
+    Filter either{Filter::Kind::any, {}, {}};
+    either.children.push_back(OBS_ANSWER(equal_to(parameter, "model", names, now)));
+    either.children.push_back(OBS_ANSWER(equal_to(parameter, "request_model", std::move(names), now)));
+    return either;
+}
+
 ApiResult<Filter> condition_of(std::string_view name, const Asked::Text& parameter, UnixNanos now) {
     if (name == "provider" || name == "model" || name == "environment" || name == "status") {
         auto values = split_list(parameter.text);
         if (values.empty()) values.emplace_back(parameter.text);
+        if (name == "model") return called_model(parameter, std::move(values), now);
         return equal_to(parameter, name, std::move(values), now);
     }
     if (name == "min_duration") return bound(parameter, "duration_ms", Operator::gte, now);

@@ -73,6 +73,7 @@ TestRow other() {
         .took(5ms)
         .trace("t2")
         .model("claude")
+        .set("request_model", "claude-latest")
         .provider("anthropic")
         .input("weather")
         .set("search_text", terms("weather"))
@@ -117,6 +118,7 @@ const ListCase list_cases[] = {
     {"provider", "provider=openai", "cheap"},
     {"providers", "provider=openai,azure", "dear cheap"},
     {"model", "model=claude", "other"},
+    {"model_that_was_asked_for", "model=claude-latest", "other"},
     {"models_alias", "models=claude,gpt-4o", "other dear cheap"},
     {"a_parameter_given_twice_as_a_list", "model=claude&model=gpt-4o", "other dear cheap"},
     {"environment", "environment=prod", "cheap"},

@@ -123,8 +123,10 @@ public:
                 } else {
                     for (; began + to_clock(interval * static_cast<double>(scheduled)) <= now; ++scheduled)
                         waiting_.push_back(began + to_clock(interval * static_cast<double>(scheduled)));
-                    for (Connection& each : connections_) {
-                        if (each.busy || waiting_.empty()) continue;
+                    // In turns: a server closes a connection on which nothing is said.
+                    for (std::size_t tried = 0; tried < connections_.size() && !waiting_.empty(); ++tried) {
+                        Connection& each = connections_[turn_of_ = (turn_of_ + 1) % connections_.size()];
+                        if (each.busy) continue;
                         send(each, waiting_.front());
                         waiting_.pop_front();
                     }
@@ -249,6 +251,7 @@ private:
     obs::Corpus corpus_;
     std::vector<Connection> connections_;
     std::deque<Clock::time_point> waiting_;
+    std::size_t turn_of_ = 0;
     std::uint64_t acknowledged_ = 0, refused_ = 0;
     std::vector<double> latencies_;
 };

@@ -157,7 +157,7 @@ def sanitized(preset: str, folders: tuple[str, ...] = ()) -> Count:
     programs = [f"{folder}_test" for folder in folders if list((ROOT / "src" / folder).glob("*_test.cpp"))]
     if not configure_and_build(preset, *(programs or ["unit_tests"])):
         return Count(failed=1)
-    names = [f"--tests-regex=^({'|'.join(folders)})$"] if folders else []
+    names = ["--tests-regex", f"^({'|'.join(folders)})$"] if folders else []
     return run_ctest(BUILD / preset, preset, *names, **SANITIZER_OPTIONS)
 
 

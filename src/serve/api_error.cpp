@@ -9,7 +9,8 @@ namespace obs::serve {
 
 namespace {
 
-// In the order of ErrorCode. Numbers 1004, 1206-1210 are not in the contract's table, which leaves them open.
+// In the order of ErrorCode. Numbers 1004, 1206-1210 and 1403 are not in the contract's table, which leaves
+// them open.
 constexpr ErrorInfo infos[] = {
     {401, 1000, "MISSING_AUTHORIZATION", "AUTHENTICATION"},
     {401, 1004, "INVALID_AUTHORIZATION", "AUTHENTICATION"},
@@ -20,6 +21,7 @@ constexpr ErrorInfo infos[] = {
     {403, 1101, "PROJECT_ACCESS_DENIED", "AUTHORIZATION"},
     {403, 1102, "RESOURCE_ACCESS_DENIED", "AUTHORIZATION"},
     {400, 1200, "INVALID_REQUEST", "VALIDATION"},
+    {400, 1201, "MISSING_REQUIRED_FIELD", "VALIDATION"},
     {400, 1202, "INVALID_FIELD_VALUE", "VALIDATION"},
     {400, 1203, "INVALID_FIELD_FORMAT", "VALIDATION"},
     {400, 1204, "INVALID_DATE_RANGE", "VALIDATION"},
@@ -31,10 +33,24 @@ constexpr ErrorInfo infos[] = {
     {415, 1210, "UNSUPPORTED_ENCODING", "VALIDATION"},
     {404, 1300, "RESOURCE_NOT_FOUND", "NOT_FOUND"},
     {404, 1301, "TRACE_NOT_FOUND", "NOT_FOUND"},
+    {404, 1302, "JOB_NOT_FOUND", "NOT_FOUND"},
+    {404, 1303, "EXPORT_NOT_FOUND", "NOT_FOUND"},
+    {409, 1400, "RESOURCE_ALREADY_EXISTS", "CONFLICT"},
+    {409, 1401, "DUPLICATE_KEY", "CONFLICT"},
+    {409, 1402, "CONCURRENCY_CONFLICT", "CONFLICT"},
+    {410, 1403, "RESOURCE_EXPIRED", "CONFLICT"},
+    {429, 1500, "RATE_LIMIT_EXCEEDED", "RATE_LIMIT"},
+    {429, 1501, "QUOTA_EXCEEDED", "RATE_LIMIT"},
+    {429, 1502, "TOO_MANY_REQUESTS", "RATE_LIMIT"},
     {503, 1600, "DATABASE_ERROR", "DATABASE"},
+    {503, 1602, "QUERY_TIMEOUT", "DATABASE"},
+    {503, 1700, "EXTERNAL_SERVICE_ERROR", "EXTERNAL"},
+    {503, 1701, "REDIS_ERROR", "EXTERNAL"},
+    {503, 1702, "STORAGE_ERROR", "EXTERNAL"},
     {504, 1800, "REQUEST_TIMEOUT", "TIMEOUT"},
     {408, 1801, "OPERATION_TIMEOUT", "TIMEOUT"},
     {500, 1900, "INTERNAL_SERVER_ERROR", "INTERNAL"},
+    {501, 1901, "NOT_IMPLEMENTED", "INTERNAL"},
     {503, 1902, "SERVICE_UNAVAILABLE", "INTERNAL"},
 };
 static_assert(std::size(infos) == static_cast<std::size_t>(ErrorCode::service_unavailable) + 1);

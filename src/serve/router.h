@@ -1,10 +1,11 @@
-// Which path is answered by what, and who may ask: one table, read by authorization, metrics and the refusals
-// of unknown paths alike.
+// Which path is answered by what, and who may ask: one table, read by authorization, the cache, metrics, the
+// documentation and the refusals of unknown paths alike.
 #pragma once
 
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "catalog/tokens.h"
 #include "net/http.h"
 #include "serve/api_error.h"
+#include "serve/parameters.h"
 #include "store/span_store.h"
 
 namespace obs::serve {
@@ -23,6 +25,13 @@ struct Reply {
     int status = 200;
     std::string body{};
     std::string_view content_type = "application/json";
+    net::Headers headers{};
+    // For the cache, of routes that have one. End of the window that the answer is about; nothing: it reaches
+    // now, or what it is about may still change.
+    std::optional<UnixNanos> until{};
+    // Where in `body` its members begin that differ when it is answered again: `"cached":false,…`, up to the
+    // end (finish_meta in envelope.h). Nothing: the body is the same each time.
+    std::optional<std::size_t> cached_at{};
 };
 
 // One request on its way through a handler.
@@ -47,12 +56,37 @@ enum class Access : std::uint8_t {
     token,
 };
 
+// What GET /api/v1/openapi.yaml says of a route. Schemas are named as in src/serve/openapi/*.yaml, or made
+// from the schema of a table (openapi.h).
+struct RouteDocs {
+    std::string_view summary{};  // one line; every route has one
+    std::string_view tag{};      // the group it stands in: `traces`
+    // The table that the handler reads its query with. Parts of the path (`:trace_id`) that stand in it are
+    // documented by it too.
+    std::span<const ParameterInfo> parameters{};
+    std::string_view body{};                             // schema of the JSON body; empty: it takes none
+    std::string_view answer{};                           // schema of the answer; empty: it has no body
+    int status = 200;                                    // of success
+    std::string_view content_type = "application/json";  // of the answer
+    std::vector<int> refusals{};     // beside those that follow from access, parameters, path and body
+    std::string_view description{};  // more than the summary, in Markdown
+};
+
+// How long an answer to GET or to a search may be used again; decision 23 shortens it: what reaches now is
+// computed again when there is new data, and at the latest after 250 ms.
+struct CacheRule {
+    std::chrono::seconds keep{0};       // 0: never
+    std::chrono::seconds keep_past{0};  // when its window ended more than an hour ago; 0: like `keep`
+};
+
 struct Route {
     std::string_view method;
     std::string_view pattern;  // `/api/v1/traces/:trace_id`
     Access access;
     std::string_view permission;  // `read:traces`; empty for open routes
     Handler handler;
+    RouteDocs docs{};
+    CacheRule cache{};
 };
 
 class Router {

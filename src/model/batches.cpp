@@ -39,6 +39,17 @@ std::size_t size_of(const AnyBatch& batch) {
     return std::visit([](const auto& rows) { return rows.size(); }, batch);
 }
 
+AnyBatch empty_batch(TableId table) {
+    switch (table) {
+        case TableId::spans: return SpanBatch();
+        case TableId::logs: return LogBatch();
+        case TableId::metric_points: return MetricBatch();
+        case TableId::scores: return ScoreBatch();
+        case TableId::audit: return AuditBatch();
+    }
+    return {};
+}
+
 TableId table_of(const AnyBatch& batch) {
     return std::visit([](const auto& rows) { return rows.table; }, batch);
 }
@@ -53,6 +64,9 @@ std::size_t bytes_of(const MetricBatch& batch) {
     return sum_of(batch);
 }
 std::size_t bytes_of(const ScoreBatch& batch) {
+    return sum_of(batch);
+}
+std::size_t bytes_of(const AuditBatch& batch) {
     return sum_of(batch);
 }
 std::size_t bytes_of(const AnyBatch& batch) {

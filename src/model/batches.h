@@ -63,12 +63,14 @@ OBS_DECLARE_BATCH(SpanBatch, TableId::spans, OBS_SPAN_COLUMNS)
 OBS_DECLARE_BATCH(LogBatch, TableId::logs, OBS_LOG_COLUMNS)
 OBS_DECLARE_BATCH(MetricBatch, TableId::metric_points, OBS_METRIC_COLUMNS)
 OBS_DECLARE_BATCH(ScoreBatch, TableId::scores, OBS_SCORE_COLUMNS)
+OBS_DECLARE_BATCH(AuditBatch, TableId::audit, OBS_AUDIT_COLUMNS)
 
 #undef OBS_DECLARE_COLUMN
 #undef OBS_VISIT_COLUMN
 #undef OBS_DECLARE_BATCH
 
-using AnyBatch = std::variant<SpanBatch, LogBatch, MetricBatch, ScoreBatch>;
+using AnyBatch = std::variant<SpanBatch, LogBatch, MetricBatch, ScoreBatch, AuditBatch>;
+AnyBatch empty_batch(TableId table);
 std::size_t size_of(const AnyBatch& batch);
 TableId table_of(const AnyBatch& batch);
 // Bytes held by the columns, for budgets. One for each table, so that none is copied into an AnyBatch for it.
@@ -76,6 +78,7 @@ std::size_t bytes_of(const SpanBatch& batch);
 std::size_t bytes_of(const LogBatch& batch);
 std::size_t bytes_of(const MetricBatch& batch);
 std::size_t bytes_of(const ScoreBatch& batch);
+std::size_t bytes_of(const AuditBatch& batch);
 std::size_t bytes_of(const AnyBatch& batch);
 
 // Appends row `from_row` of `from` as the next row of `to`.

@@ -21,6 +21,9 @@ inline void append(MetricBatch& to, std::size_t row, const MetricBatch& from, st
 inline void append(ScoreBatch& to, std::size_t row, const ScoreBatch& from, std::size_t from_row) {
     OBS_SCORE_COLUMNS(OBS_APPEND_COLUMN)
 }
+inline void append(AuditBatch& to, std::size_t row, const AuditBatch& from, std::size_t from_row) {
+    OBS_AUDIT_COLUMNS(OBS_APPEND_COLUMN)
+}
 #undef OBS_APPEND_COLUMN
 
 #define OBS_APPEND_ALL(name, Type, flags, meaning) to.name.append_all(rows, from.name);
@@ -35,6 +38,9 @@ inline void append_all(MetricBatch& to, std::size_t rows, const MetricBatch& fro
 }
 inline void append_all(ScoreBatch& to, std::size_t rows, const ScoreBatch& from) {
     OBS_SCORE_COLUMNS(OBS_APPEND_ALL)
+}
+inline void append_all(AuditBatch& to, std::size_t rows, const AuditBatch& from) {
+    OBS_AUDIT_COLUMNS(OBS_APPEND_ALL)
 }
 #undef OBS_APPEND_ALL
 

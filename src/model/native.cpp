@@ -457,6 +457,7 @@ OBS_COLUMN_READERS(SpanBatch, OBS_SPAN_COLUMNS)
 OBS_COLUMN_READERS(LogBatch, OBS_LOG_COLUMNS)
 OBS_COLUMN_READERS(MetricBatch, OBS_METRIC_COLUMNS)
 OBS_COLUMN_READERS(ScoreBatch, OBS_SCORE_COLUMNS)
+OBS_COLUMN_READERS(AuditBatch, OBS_AUDIT_COLUMNS)
 #undef OBS_COLUMN_READERS
 #undef OBS_READ_COLUMN
 
@@ -477,6 +478,9 @@ Map* map_of(MetricBatch& batch) {
     return &batch.attributes;
 }
 Map* map_of(ScoreBatch& batch) {
+    return &batch.attributes;
+}
+Map* map_of(AuditBatch& batch) {
     return &batch.attributes;
 }
 
@@ -583,7 +587,7 @@ Result<void> read_block(Reader& in, Table& table) {
 const std::vector<NativeColumn>& native_columns(TableId table) {
     static const std::vector<NativeColumn> tables[] = {describe(TableId::spans), describe(TableId::logs),
                                                        describe(TableId::metric_points),
-                                                       describe(TableId::scores)};
+                                                       describe(TableId::scores), describe(TableId::audit)};
     return tables[static_cast<std::size_t>(table)];
 }
 

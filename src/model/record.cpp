@@ -227,6 +227,7 @@ Result<AnyBatch> read_record(std::string_view& bytes) {
             case TableId::logs: return take_batch<LogBatch>(reader, rows, columns);
             case TableId::metric_points: return take_batch<MetricBatch>(reader, rows, columns);
             case TableId::scores: return take_batch<ScoreBatch>(reader, rows, columns);
+            case TableId::audit: return take_batch<AuditBatch>(reader, rows, columns);
         }
         return fail(ErrorKind::corrupt, "a record is of the unknown table {}", static_cast<int>(table));
     }();

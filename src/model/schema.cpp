@@ -39,6 +39,7 @@ constexpr ColumnInfo span_columns[] = {OBS_SPAN_COLUMNS(OBS_DESCRIBE_COLUMN)};
 constexpr ColumnInfo log_columns[] = {OBS_LOG_COLUMNS(OBS_DESCRIBE_COLUMN)};
 constexpr ColumnInfo metric_columns[] = {OBS_METRIC_COLUMNS(OBS_DESCRIBE_COLUMN)};
 constexpr ColumnInfo score_columns[] = {OBS_SCORE_COLUMNS(OBS_DESCRIBE_COLUMN)};
+constexpr ColumnInfo audit_columns[] = {OBS_AUDIT_COLUMNS(OBS_DESCRIBE_COLUMN)};
 #undef OBS_DESCRIBE_COLUMN
 
 }  // namespace
@@ -56,6 +57,7 @@ std::string_view table_name(TableId table) {
         case TableId::logs: return "logs";
         case TableId::metric_points: return "metric_points";
         case TableId::scores: return "scores";
+        case TableId::audit: return "audit";
     }
     return {};
 }
@@ -66,6 +68,7 @@ std::span<const ColumnInfo> columns_of(TableId table) {
         case TableId::logs: return log_columns;
         case TableId::metric_points: return metric_columns;
         case TableId::scores: return score_columns;
+        case TableId::audit: return audit_columns;
     }
     return {};
 }

@@ -35,11 +35,12 @@ enum ColumnFlag : std::uint32_t {
     filterable = 1,
     sortable = 2,
     groupable = 4,
-    full_text = 8,    // `search` looks here (through search_text)
-    content = 16,     // prompt or answer text: needs read:content, redacted, has a lifetime of its own
-    internal = 32,    // never shown in an answer
-    derived = 64,     // made after the journal (seq, amended_seq): not part of a journal record
-    amendable = 128,  // settling may change it later (decision 11)
+    full_text = 8,       // `search` looks here (through search_text)
+    content = 16,        // prompt or answer text: needs read:content, redacted, has a lifetime of its own
+    internal = 32,       // never shown in an answer
+    derived = 64,        // made after the journal (seq, amended_seq): not part of a journal record
+    amendable = 128,     // settling may change it later (decision 11)
+    with_content = 256,  // follows from prompt or answer text: replaced together with it
 };
 
 struct ColumnInfo {
@@ -55,9 +56,10 @@ struct ColumnInfo {
     std::string api_name() const;
 };
 
-enum class TableId : std::uint8_t { spans, logs, metric_points, scores };
+// In journal records: only ever add at the end.
+enum class TableId : std::uint8_t { spans, logs, metric_points, scores, audit };
 inline constexpr TableId all_tables[] = {TableId::spans, TableId::logs, TableId::metric_points,
-                                         TableId::scores};
+                                         TableId::scores, TableId::audit};
 std::string_view table_name(TableId table);
 // The columns of a table in their order.
 std::span<const ColumnInfo> columns_of(TableId table);
@@ -159,7 +161,7 @@ enum RowFlag : std::uint32_t {
     X(top_k, OptF64, filterable, "top-k sampling")                                                           \
     X(max_tokens, OptI64, filterable, "limit on output tokens")                                              \
     X(seed, OptI64, filterable, "sampling seed")                                                             \
-    X(stop_reason, Dict, filterable | groupable | amendable,                                                 \
+    X(stop_reason, Dict, filterable | groupable | amendable | with_content,                                  \
       "stop length tool_calls content_filter error other")                                                   \
     X(tool_name, Dict, filterable | groupable, "tool that ran")                                              \
     X(agent_name, Dict, filterable | groupable, "agent")                                                     \
@@ -168,8 +170,14 @@ enum RowFlag : std::uint32_t {
     X(tags, TextList, filterable | groupable, "labels set by the application")                               \
     X(prompt_name, Dict, filterable | groupable, "managed prompt")                                           \
     X(prompt_version, Dict, filterable | groupable, "its version")                                           \
-    X(flags, U32, filterable | amendable, "repairs and gaps, see RowFlag")                                   \
+    X(flags, U32, filterable | amendable | with_content, "repairs and gaps, see RowFlag")                    \
     X(sample_rate, OptF64, 0, "share of such spans that is kept")                                            \
+    X(input_sentiment, OptF64, filterable | sortable | amendable | with_content,                             \
+      "mood of input_text from -1 to 1; missing without words that carry one")                               \
+    X(output_sentiment, OptF64, filterable | sortable | amendable | with_content,                            \
+      "mood of output_text from -1 to 1")                                                                    \
+    X(coherence, OptF64, filterable | sortable | amendable | with_content,                                   \
+      "how far the answer holds together and keeps to the question, from 0 to 1")                            \
     X(attributes, Map, filterable | groupable, "attributes without a column of their own")                   \
     X(events, Text, content, "span events as JSON [{time, name, attributes}]")                               \
     X(links, Text, 0, "span links as JSON [{trace_id, span_id, attributes}]")                                \
@@ -243,5 +251,27 @@ enum RowFlag : std::uint32_t {
     X(source, Dict, filterable | groupable, "HUMAN LLM CODE API")                                 \
     X(user_id, Text, filterable, "who gave it")                                                   \
     X(attributes, Map, filterable, "further details")
+
+// One row per call of the API that was authenticated or denied.
+#define OBS_AUDIT_COLUMNS(X)                                                                    \
+    X(org_id, Dict, internal, "organisation of the caller; empty if nobody was recognised")     \
+    X(project_id, Dict, filterable | groupable, "project that was named; empty if none")        \
+    X(seq, U64, internal | derived, "ingest sequence: rows become visible in this order")       \
+    X(ts, Time, filterable | sortable, "when the call came")                                    \
+    X(user_id, Text, filterable | groupable, "subject of the token, or id of the key")          \
+    X(role, Dict, filterable | groupable, "role of the caller")                                 \
+    X(action, Dict, filterable | groupable, "read search create update delete export login")    \
+    X(resource_type, Dict, filterable | groupable, "what was acted on: traces, users, exports") \
+    X(resource_id, Text, filterable, "its id; empty for lists")                                 \
+    X(method, Dict, filterable | groupable, "of the request")                                   \
+    X(route, Dict, filterable | groupable, "template of the path, never the path itself")       \
+    X(http_status, U16, filterable | sortable | groupable, "status of the answer")              \
+    X(success, U8, filterable | groupable, "1 below status 400")                                \
+    X(error_code, Dict, filterable | groupable, "code of the refusal")                          \
+    X(duration, Duration, filterable | sortable, "until the answer was ready")                  \
+    X(ip_address, Text, filterable | groupable, "peer of the connection")                       \
+    X(user_agent, Dict, filterable, "as the client named itself, cut at 256 bytes")             \
+    X(request_id, Text, filterable, "X-Request-ID of the answer")                               \
+    X(attributes, Map, filterable, "further details: what was changed")
 
 }  // namespace obs

@@ -122,11 +122,12 @@ private:
 
 const Names& names_of(TableId table) {
     static const Names spans(TableId::spans), logs(TableId::logs), metrics(TableId::metric_points),
-        scores(TableId::scores);
+        scores(TableId::scores), audit(TableId::audit);
     switch (table) {
         case TableId::logs: return logs;
         case TableId::metric_points: return metrics;
         case TableId::scores: return scores;
+        case TableId::audit: return audit;
         case TableId::spans: break;
     }
     return spans;

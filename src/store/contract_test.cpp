@@ -68,6 +68,7 @@ const std::string& name_of(const TestRow& row) {
         case TableId::logs: return text_at(row, "body");
         case TableId::metric_points: return text_at(row, "metric_name");
         case TableId::scores: return text_at(row, "name");
+        case TableId::audit: return text_at(row, "route");
     }
     return text_at(row, {});
 }

@@ -45,8 +45,8 @@ struct Amendments {
     std::vector<SpanKey>
         to_own;  // nobody below has usage: rollup_* moves to own tokens and cost, is_call = 1
     std::vector<SpanKey> to_root;  // is_root = 1
-    // Rows whose content became known later: every column flagged `content`, `search_text`, `stop_reason`
-    // and `flags` of the stored row (same ts, trace_id, span_id) is replaced by this row's.
+    // Rows whose content became known later: every column flagged `content` or `with_content`
+    // of the stored row (same ts, trace_id, span_id) is replaced by this row's.
     SpanBatch content;
     bool empty() const { return to_rollup.empty() && to_own.empty() && to_root.empty() && content.empty(); }
 };

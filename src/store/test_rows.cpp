@@ -244,6 +244,7 @@ AnyBatch batch_of(std::span<const TestRow> rows) {
         case TableId::logs: return batch_of_table<LogBatch>(rows);
         case TableId::metric_points: return batch_of_table<MetricBatch>(rows);
         case TableId::scores: return batch_of_table<ScoreBatch>(rows);
+        case TableId::audit: return batch_of_table<AuditBatch>(rows);
     }
     return {};
 }

@@ -44,7 +44,7 @@ std::vector<std::string> to_own() {
 }
 
 bool comes_with_content(const ColumnInfo& column) {
-    return column.has(content) || column.name == "stop_reason" || column.name == "flags";
+    return column.has(content) || column.has(with_content);
 }
 
 std::vector<std::string> new_content() {

@@ -133,16 +133,6 @@ public:
     }
 
 private:
-    static AnyBatch empty_batch(TableId table) {
-        switch (table) {
-            case TableId::spans: return SpanBatch();
-            case TableId::logs: return LogBatch();
-            case TableId::metric_points: return MetricBatch();
-            case TableId::scores: return ScoreBatch();
-        }
-        return SpanBatch();
-    }
-
     static Result<void> within_result(Result<void> result, std::string_view id) {
         OBS_TRY_VOID(std::move(result), "cannot store {}", id);
         return {};

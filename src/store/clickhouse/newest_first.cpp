@@ -69,7 +69,7 @@ public:
 
     Result<Rows> pieces(const Window& extent) {
         const std::int64_t from = lower(extent), to = upper(extent);
-        Rows found{.batch = empty()};
+        Rows found{.batch = empty_batch(question_.table)};
         std::int64_t scanned = to;  // everything from here on was looked at
         const std::uint64_t all =
             to > from ? static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from) : 0;
@@ -131,15 +131,6 @@ private:
         return width > std::numeric_limits<std::int64_t>::max() / times
                    ? std::numeric_limits<std::int64_t>::max()
                    : width * times;
-    }
-    AnyBatch empty() const {
-        switch (question_.table) {
-            case TableId::spans: break;
-            case TableId::logs: return LogBatch();
-            case TableId::metric_points: return MetricBatch();
-            case TableId::scores: return ScoreBatch();
-        }
-        return SpanBatch();
     }
 
     const RowQuestion& question_;

@@ -46,7 +46,7 @@ void make_own(SpanBatch& spans, std::size_t row) {
 }
 
 bool comes_with_content(const ColumnInfo& column) {
-    return column.has(content) || column.name == "stop_reason" || column.name == "flags";
+    return column.has(content) || column.has(with_content);
 }
 
 }  // namespace

@@ -11,16 +11,6 @@ namespace obs::memory {
 
 namespace {
 
-AnyBatch empty_batch(TableId table) {
-    switch (table) {
-        case TableId::spans: return SpanBatch{};
-        case TableId::logs: return LogBatch{};
-        case TableId::metric_points: return MetricBatch{};
-        case TableId::scores: return ScoreBatch{};
-    }
-    return {};
-}
-
 template <class Column>
 void fill(Column& column, const ColumnInfo& info, std::size_t size, const Source& source,
           std::optional<std::size_t> most) {

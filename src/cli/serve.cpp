@@ -217,6 +217,7 @@ private:
         writing.rollups = &*rollup_schedule_;
         writer_ =
             std::make_unique<StoreWriter>(std::move(writing), *store_, *journal_, *open_traces_, *enricher_);
+        OBS_TRY_VOID(resends_.open(directory_->journal(), system_now()));
         OBS_TRY_VOID(writer_->recover(resends_));
         writer_->start();
         rollups_.emplace(rollup_options(settings_), *store_, *rollup_schedule_,

@@ -118,15 +118,15 @@ Result<Ingest::Understood> Ingest::understand_metrics(const IntakeRequest& reque
 
 void Ingest::keep(Understood understood, Done done) {
     const Fingerprint request = understood.payload.request;
-    const auto answer = [this, request](const Done& first, Result<Accepted> result) {
-        if (!result) ++counters_.refused_requests;
-        for (const Done& waiting : resends_.finish(request, result.has_value(), options_.clock()))
-            waiting(result);
-        first(std::move(result));
+    const auto refuse = [this, request](const Done& first, Error reason) {
+        ++counters_.refused_requests;
+        const Result<Accepted> result = std::unexpected(std::move(reason));
+        for (const Done& waiting : resends_.finish(request, false, options_.clock())) waiting(result);
+        first(result);
     };
     auto token = budget_.acquire(understood.payload.bytes(), ByteBudget::Use::queue);
     if (!token) {
-        answer(done, fail(ErrorKind::overloaded, "there is no room for more data now"));
+        refuse(done, {ErrorKind::overloaded, "there is no room for more data now", {}});
         return;
     }
     thread_local std::string record;
@@ -139,15 +139,19 @@ void Ingest::keep(Understood understood, Done done) {
         ByteBudget::Token token;
     };
     auto kept = std::make_shared<Kept>(std::move(understood), std::move(done), std::move(*token));
-    journal_.submit(RecordKind::rows, record, [this, answer, kept](Result<Sequence> sequence) {
+    journal_.submit(RecordKind::rows, record, [this, request, refuse, kept](Result<Sequence> sequence) {
         if (!sequence) {
-            answer(kept->done, std::unexpected(std::move(sequence).error()));
+            refuse(kept->done, std::move(sequence).error());
             return;
         }
         count(kept->understood.counts);
         note_unpriced(kept->understood.payload.tenant, kept->understood.unpriced);
+        // Known before the writer can confirm the record, which would be all that knows it.
+        const std::vector<Done> others = resends_.finish(request, true, options_.clock());
         writer_.push(*sequence, std::move(kept->understood.payload), std::move(kept->token));
-        answer(kept->done, std::move(kept->understood.accepted));
+        const Result<Accepted> accepted = std::move(kept->understood.accepted);
+        for (const Done& waiting : others) waiting(accepted);
+        kept->done(accepted);
     });
     // A huge request must not keep its memory for the life of the thread.
     if (record.capacity() > (std::size_t{8} << 20)) std::string().swap(record);

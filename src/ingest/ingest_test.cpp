@@ -24,6 +24,7 @@ public:
 
     const Recovery& recovery() const override { return recovery_; }
     Result<void> replay(Sequence, const Deliver&) override { return {}; }
+    Result<void> replay_heads(Sequence, std::size_t, const Deliver&) override { return {}; }
     void submit(RecordKind kind, std::string_view, Done done) override {
         const std::unique_lock lock(mutex_);
         if (kind != RecordKind::rows) {

@@ -6,6 +6,9 @@
 #include <unordered_map>
 #include <utility>
 
+#include <boost/container/small_vector.hpp>
+
+#include "base/hash.h"
 #include "enrich/enrich.h"
 
 namespace obs {
@@ -21,13 +24,13 @@ struct OpenSpan {
     SpanId parent;
     UnixNanos ts{};
     bool present = false;
-    bool call = false;           // a model call
-    bool rollup = false;         // repeats usage of others, or is the only one who knows it
-    bool call_below = false;     // a model call with usage is among its descendants
-    bool rollup_below = false;   // settling: a span that counts its roll-up is
-    bool wrapper_known = false;  // its row was stored, or is being changed, as a wrapper
-    bool replayed = false;       // its row, as it came, is in Trace::replayed
-    bool rejoin = false;         // content has come for it since
+    bool call = false;          // a model call
+    bool rollup = false;        // repeats usage of others, or is the only one who knows it
+    bool counts = false;        // is_call of its row in the store, with what is being changed
+    bool replayed = false;      // that is not known: the row may have been settled by an earlier life
+    bool call_below = false;    // a model call with usage is among its descendants
+    bool rollup_below = false;  // settling: a span that counts its roll-up is
+    bool rejoin = false;        // content has come for a replayed span since
 };
 
 struct TraceKey {
@@ -98,11 +101,11 @@ private:
 };
 
 struct Trace {
-    std::vector<OpenSpan> spans;
-    std::unordered_map<SpanId, Slot> by_id;  // only beyond small_trace
-    std::unique_ptr<RowsBySpan> content;     // whose span is not there yet, or was replayed
-    // Rows as they came: what the store holds may have been joined before the crash, so content is joined to
-    // these, from the start.
+    boost::container::small_vector<OpenSpan, 1> spans;        // most traces have one
+    std::unique_ptr<std::unordered_map<SpanId, Slot>> by_id;  // only beyond small_trace
+    std::unique_ptr<RowsBySpan> content;                      // whose span is not there yet, or was replayed
+    // Rows as they came, by the columns that content is joined to: what the store holds may have been joined
+    // before the crash, so content is joined to these, from the start.
     std::unique_ptr<RowsBySpan> replayed;
     std::unique_ptr<RunningSpans> running;
     Sequence first_seq = 0;
@@ -111,9 +114,9 @@ struct Trace {
     bool maybe_stored = false;
 
     Slot find(SpanId id) const {
-        if (!by_id.empty()) {
-            const auto found = by_id.find(id);
-            return found == by_id.end() ? nowhere : found->second;
+        if (by_id) {
+            const auto found = by_id->find(id);
+            return found == by_id->end() ? nowhere : found->second;
         }
         for (Slot at = 0; at < spans.size(); ++at)
             if (spans[at].id == id) return at;
@@ -123,14 +126,22 @@ struct Trace {
         if (const Slot at = find(id); at != nowhere) return at;
         const auto at = static_cast<Slot>(spans.size());
         spans.push_back({.id = id, .parent = {}});
-        if (by_id.empty() && spans.size() > small_trace)
-            for (Slot each = 0; each < spans.size(); ++each) by_id.emplace(spans[each].id, each);
-        else if (!by_id.empty())
-            by_id.emplace(id, at);
+        if (by_id) {
+            by_id->emplace(id, at);
+        } else if (spans.size() > small_trace) {
+            by_id = std::make_unique<std::unordered_map<SpanId, Slot>>();
+            for (Slot each = 0; each < spans.size(); ++each) by_id->emplace(spans[each].id, each);
+        }
         return at;
     }
+    bool has(SpanId id) const {
+        const Slot at = find(id);
+        return at != nowhere && spans[at].present;
+    }
     std::size_t bytes() const {
-        std::size_t sum = sizeof(Trace) + spans.capacity() * sizeof(OpenSpan) + by_id.size() * 40;
+        std::size_t sum = sizeof(Trace);
+        if (spans.capacity() > 1) sum += spans.capacity() * sizeof(OpenSpan);
+        if (by_id) sum += by_id->size() * 40;
         if (content) sum += content->bytes();
         if (replayed) sum += replayed->bytes();
         if (running) sum += running->bytes();
@@ -143,10 +154,98 @@ bool has_usage(const SpanBatch& rows, std::size_t row) {
            rows.total_cost[row];
 }
 
+// Tools and other spans repeat usage too, but are never the only ones who know it.
+bool may_own_rollup(const SpanBatch& rows, std::size_t row) {
+    return rows.kind[row] == "agent" || rows.kind[row] == "chain";
+}
+
 bool has_rollup(const SpanBatch& rows, std::size_t row) {
-    // Tools and other spans repeat usage too, but are never the only ones who know it.
-    if (rows.kind[row] != "agent" && rows.kind[row] != "chain") return false;
-    return rows.rollup_prompt_tokens[row] || rows.rollup_completion_tokens[row] || rows.rollup_cost[row];
+    return may_own_rollup(rows, row) &&
+           (rows.rollup_prompt_tokens[row] || rows.rollup_completion_tokens[row] || rows.rollup_cost[row]);
+}
+
+// A span with a model call with usage at or below it tells all spans above it. `wrapper` is called with those
+// that are found to be wrappers.
+template <class Wrapper>
+void mark_ancestors(Trace& trace, Slot from, Wrapper&& wrapper) {
+    for (SpanId parent = trace.spans[from].parent; !parent.is_zero();) {
+        const Slot at = trace.find_or_add(parent);
+        OpenSpan& above = trace.spans[at];
+        if (above.call_below || at == from) return;
+        above.call_below = true;
+        if (above.present && above.call && above.counts) wrapper(above);
+        parent = above.parent;
+    }
+}
+
+// Of agents inside each other, without a model call, the innermost ones count.
+void mark_rollups(Trace& trace) {
+    for (Slot from = 0; from < trace.spans.size(); ++from) {
+        const OpenSpan& span = trace.spans[from];
+        if (!span.present || !span.rollup || span.call_below) continue;
+        for (Slot at = trace.find(span.parent); at != nowhere && at != from;
+             at = trace.find(trace.spans[at].parent))
+            if (std::exchange(trace.spans[at].rollup_below, true)) break;
+    }
+}
+
+// What rows are still to count, or not to count any more, when all spans are there.
+void settle_usage(TraceId id, Trace& trace, Amendments& changes) {
+    mark_rollups(trace);
+    for (const OpenSpan& span : trace.spans) {
+        if (!span.present) continue;
+        const bool owns = span.rollup && !span.call_below && !span.rollup_below;
+        const bool repeats = span.rollup ? !owns : span.call && span.call_below;
+        if (owns && (!span.counts || span.replayed)) changes.to_own.push_back({span.ts, id, span.id});
+        if (repeats && (span.counts || span.replayed)) changes.to_rollup.push_back({span.ts, id, span.id});
+    }
+}
+
+// The earliest span whose parent never came; the earliest of all when parents run in a circle.
+const OpenSpan* root_of(const Trace& trace) {
+    const OpenSpan* first = nullptr;
+    bool first_is_top = false;
+    for (const OpenSpan& span : trace.spans) {
+        if (!span.present) continue;
+        const bool is_top = !trace.has(span.parent);
+        if (first == nullptr || (is_top && !first_is_top) ||
+            (is_top == first_is_top && span.ts < first->ts)) {
+            first = &span;
+            first_is_top = is_top;
+        }
+    }
+    return first;
+}
+
+// A row as the store has it, settled before or not.
+void note_stored(Trace& trace, const SpanBatch& rows, std::size_t row) {
+    const Slot at = trace.find_or_add(rows.span_id[row]);
+    OpenSpan& span = trace.spans[at];
+    if (span.present) return;
+    span.present = true;
+    span.parent = rows.parent_span_id[row];
+    span.ts = rows.ts[row];
+    span.counts = rows.is_call[row] != 0;
+    // An agent counts only because nobody below it did when its trace settled.
+    span.rollup = may_own_rollup(rows, row) && (span.counts || has_rollup(rows, row));
+    span.call = span.counts && !span.rollup;
+    trace.root_ended = trace.root_ended || rows.is_root[row] != 0;
+    if ((span.call && has_usage(rows, row)) || span.call_below)
+        mark_ancestors(trace, at, [](const OpenSpan&) {});
+}
+
+// Of a row what content is joined to, and its key.
+void append_content(SpanBatch& to, const SpanBatch& from, std::size_t from_row) {
+    const std::size_t row = to.size();
+#define OBS_APPEND_CONTENT(name, Type, column_flags, meaning) \
+    if constexpr (((column_flags) & content) != 0) to.name.append(row, from.name, from_row);
+    OBS_SPAN_COLUMNS(OBS_APPEND_CONTENT)
+#undef OBS_APPEND_CONTENT
+    to.stop_reason.append(row, from.stop_reason, from_row);
+    to.flags.append(row, from.flags, from_row);
+    to.trace_id.append(row, from.trace_id, from_row);
+    to.span_id.append(row, from.span_id, from_row);
+    to.ts.append(row, from.ts, from_row);
 }
 
 // The usage of a row becomes a repetition of what is below it: what Amendments::to_rollup does to a stored
@@ -181,6 +280,37 @@ private:
     std::uint32_t& place(const TraceKey& key) { return prints_[at(key)]; }
 
     std::vector<std::uint32_t> prints_ = std::vector<std::uint32_t>(room);
+};
+
+// Spans by the id of the provider's answer, for events that name no span. Only a help: of many, the last
+// ones.
+class Answers {
+public:
+    struct Answered {
+        std::uint64_t response = 0;  // hash of the id
+        TraceKey key{};
+        SpanId span;
+        bool unique = false;  // two spans with one id: nobody knows whose the event is
+    };
+    void add(const TraceKey& key, std::string_view response, SpanId span) {
+        if (answered_.empty()) answered_.resize(room);
+        const std::uint64_t hash = hash_of(key.tenant, response);
+        Answered& at = answered_[hash % room];
+        at = {hash, key, span, at.response != hash};
+    }
+    const Answered* find(std::uint32_t tenant, std::string_view response) const {
+        if (answered_.empty()) return nullptr;
+        const std::uint64_t hash = hash_of(tenant, response);
+        const Answered& at = answered_[hash % room];
+        return at.unique && at.response == hash && at.key.tenant == tenant ? &at : nullptr;
+    }
+
+private:
+    static constexpr std::size_t room = std::size_t{1} << 18;
+    static std::uint64_t hash_of(std::uint32_t tenant, std::string_view response) {
+        return hash64(response) + std::uint64_t{tenant} * 0x9E3779B97F4A7C15;
+    }
+    std::vector<Answered> answered_;
 };
 
 // Traces by the time at which they are looked at again: one slot for a quarter of a second.
@@ -223,18 +353,11 @@ struct OpenTraces::State {
     std::map<Sequence, std::uint32_t> first_seqs;  // how many open traces began in that record
     Wheel wheel;
     Settled settled;
-    // Open spans by the id of the provider's answer, for events that name no span; two with one id: not
-    // usable.
-    struct Answered {
-        TraceKey key;
-        SpanId span;
-        bool unique;
-    };
-    std::unordered_map<std::string, Answered> by_response;
+    Answers answers;
     std::size_t bytes = 0;
     Stats stats;
-    std::map<std::uint32_t, Amendments> amendments;    // by tenant
-    std::map<std::uint32_t, Amendments> second_roots;  // the same
+    std::map<std::uint32_t, Amendments> amendments;  // by tenant
+    std::map<std::uint32_t, Again> again;            // the same
     std::map<std::uint32_t, Join> joins;
     std::vector<std::pair<TraceKey, SpanId>> rejoins;  // spans with OpenSpan::rejoin
 
@@ -269,18 +392,19 @@ struct OpenTraces::State {
     }
 
     Amendments& amendments_of(std::uint32_t tenant) { return of_tenant(amendments, tenant); }
-    Amendments& of_tenant(std::map<std::uint32_t, Amendments>& all, std::uint32_t tenant) {
-        Amendments& made = all[tenant];
-        made.org = tenants[tenant].org;
-        made.project = tenants[tenant].project;
+    template <class Changes>
+    Changes& of_tenant(std::map<std::uint32_t, Changes>& all, std::uint32_t tenant) {
+        Changes& made = all[tenant];
+        if (made.org.empty()) {
+            made.org = tenants[tenant].org;
+            made.project = tenants[tenant].project;
+        }
         return made;
     }
 
     void join_later(std::uint32_t tenant, UnixNanos ts, const SpanBatch& content, std::size_t row,
                     TraceId trace, SpanId span) {
-        Join& join = joins[tenant];
-        join.org = tenants[tenant].org;
-        join.project = tenants[tenant].project;
+        Join& join = of_tenant(joins, tenant);
         const std::size_t at = join.content.size();
         append_row(join.content, content, row);
         join.content.ts.set(at, ts);
@@ -288,55 +412,32 @@ struct OpenTraces::State {
         join.content.span_id.set(at, span);
     }
 
-    // A model call with usage tells all spans above it that they are wrappers.
-    void mark_ancestors(std::uint32_t tenant, TraceId id, Trace& trace, Slot from) {
-        SpanId parent = trace.spans[from].parent;
-        while (!parent.is_zero()) {
-            const Slot at = trace.find_or_add(parent);
-            OpenSpan& above = trace.spans[at];
-            if (above.call_below || at == from) return;
-            above.call_below = true;
-            if (above.present && above.call && !above.wrapper_known) {
-                above.wrapper_known = true;
-                amendments_of(tenant).to_rollup.push_back({above.ts, id, above.id});
-            }
-            parent = above.parent;
-        }
-    }
-
     // Notes a row; tells whether it is new.
-    bool note(const TraceKey& key, Trace& trace, SpanBatch& rows, std::size_t row) {
+    bool note(const TraceKey& key, Trace& trace, SpanBatch& rows, std::size_t row, bool replayed) {
         const Slot at = trace.find_or_add(rows.span_id[row]);
-        if (trace.spans[at].present) return false;
-        {
-            OpenSpan& span = trace.spans[at];
-            span.present = true;
-            span.parent = rows.parent_span_id[row];
-            span.ts = rows.ts[row];
-            span.call = rows.is_call[row] != 0;
-            span.rollup = has_rollup(rows, row);
-            if (span.parent.is_zero()) {
-                rows.is_root.set(row, 1);
-                trace.root_ended = true;
-            }
-            if (span.call && span.call_below) {
-                span.wrapper_known = true;
-                make_rollup(rows, row);
-            }
+        OpenSpan& span = trace.spans[at];
+        if (span.present) return false;
+        span.present = true;
+        span.replayed = replayed;
+        span.parent = rows.parent_span_id[row];
+        span.ts = rows.ts[row];
+        span.call = rows.is_call[row] != 0;
+        span.rollup = has_rollup(rows, row);
+        if (span.parent.is_zero()) {
+            rows.is_root.set(row, 1);
+            trace.root_ended = true;
         }
+        if (span.call && span.call_below) make_rollup(rows, row);
+        span.counts = rows.is_call[row] != 0;
         ++stats.open_spans;
-        const OpenSpan& span = trace.spans[at];
+        if (!rows.response_id[row].empty()) answers.add(key, rows.response_id[row], span.id);
+        // `span` may move from here on.
         if ((span.call && has_usage(rows, row)) || span.call_below)
-            mark_ancestors(key.tenant, key.trace, trace, at);
-        if (!rows.response_id[row].empty()) note_response(key, rows.response_id[row], span.id);
+            mark_ancestors(trace, at, [&](OpenSpan& above) {
+                above.counts = false;
+                amendments_of(key.tenant).to_rollup.push_back({above.ts, key.trace, above.id});
+            });
         return true;
-    }
-
-    void note_response(const TraceKey& key, std::string_view response, SpanId span) {
-        if (by_response.size() > 200'000) by_response.clear();  // only a help for events that name no span
-        std::string name = fmt::format("{}/{}", key.tenant, response);
-        const auto [at, is_new] = by_response.try_emplace(std::move(name), Answered{key, span, true});
-        if (!is_new) at->second.unique = false;
     }
 
     // Content that came before the row, joined to it; the row is the last one of `rows`.
@@ -376,69 +477,48 @@ struct OpenTraces::State {
     // -- settling
     // ----------------------------------------------------------------------------------------------------
 
-    static bool has(const Trace& trace, SpanId span) {
-        const Slot at = trace.find(span);
-        return at != nowhere && trace.spans[at].present;
-    }
-
     void settle(const TraceKey& key) {
         const auto found = traces.find(key);
         if (found == traces.end()) return;
         Trace& trace = found->second;
-        settle_wrappers(key, trace);
-        settle_rollups(key, trace);
-        settle_root(key, trace);
+        if (const OpenSpan* first = root_of(trace); first != nullptr) {
+            if (must_ask(key, trace, *first)) {
+                of_tenant(again, key.tenant).traces.push_back(extent_of(key.trace, trace, *first));
+            } else {
+                if (trace.spans.size() > 1 || first->rollup)
+                    settle_usage(key.trace, trace, amendments_of(key.tenant));
+                if (!trace.root_ended)
+                    amendments_of(key.tenant).to_root.push_back({first->ts, key.trace, first->id});
+            }
+        }
         if (trace.content)
             for (const auto& [span, row] : trace.content->places)
-                if (!has(trace, span)) ++stats.unmatched_events;
+                if (!trace.has(span)) ++stats.unmatched_events;
         settled.add(key);
         forget(found);
         ++stats.settled_traces;
     }
 
-    // After a replay nobody knows in which state the rows lie in the store.
-    void settle_wrappers(const TraceKey& key, const Trace& trace) {
-        if (!trace.maybe_stored) return;
-        for (const OpenSpan& span : trace.spans)
-            if (span.present && span.call && span.call_below)
-                amendments_of(key.tenant).to_rollup.push_back({span.ts, key.trace, span.id});
-    }
-
-    // Of agents inside each other, without a model call, the innermost ones count.
-    void settle_rollups(const TraceKey& key, Trace& trace) {
-        const auto alone = [](const OpenSpan& span) {
-            return span.present && span.rollup && !span.call_below;
-        };
-        for (Slot from = 0; from < trace.spans.size(); ++from) {
-            if (!alone(trace.spans[from])) continue;
-            for (Slot at = trace.find(trace.spans[from].parent); at != nowhere && at != from;
-                 at = trace.find(trace.spans[at].parent)) {
-                if (std::exchange(trace.spans[at].rollup_below, true)) break;
-            }
-        }
-        for (const OpenSpan& span : trace.spans)
-            if (alone(span) && !span.rollup_below)
-                amendments_of(key.tenant).to_own.push_back({span.ts, key.trace, span.id});
-    }
-
-    // The earliest span whose parent never came; the earliest of all when parents run in a circle.
-    void settle_root(const TraceKey& key, const Trace& trace) {
-        if (trace.root_ended) return;
-        const OpenSpan* first = nullptr;
-        bool first_is_top = false;
+    static Again::Trace extent_of(TraceId id, const Trace& trace, const OpenSpan& any) {
+        Again::Trace extent{id, any.ts, any.ts};
         for (const OpenSpan& span : trace.spans) {
             if (!span.present) continue;
-            const bool is_top = !has(trace, span.parent);
-            if (first == nullptr || (is_top && !first_is_top) ||
-                (is_top == first_is_top && span.ts < first->ts)) {
-                first = &span;
-                first_is_top = is_top;
-            }
+            extent.first = std::min(extent.first, span.ts);
+            extent.last = std::max(extent.last, span.ts);
         }
-        if (first == nullptr) return;
-        const bool maybe_second = settled.maybe_has(key) || trace.maybe_stored || first->ts < options.began;
-        Amendments& changes = maybe_second ? of_tenant(second_roots, key.tenant) : amendments_of(key.tenant);
-        changes.to_root.push_back({first->ts, key.trace, first->id});
+        return extent;
+    }
+
+    // Whether the store may have spans of this trace that are not here, and it matters: they may lie above a
+    // span whose parent is not here, be the root, or know the usage that is repeated here.
+    bool must_ask(const TraceKey& key, const Trace& trace, const OpenSpan& first) const {
+        const bool settled_before = settled.maybe_has(key);
+        if (!settled_before && !trace.maybe_stored && first.ts >= options.began) return false;
+        if (!trace.root_ended) return true;
+        return std::ranges::any_of(trace.spans, [&](const OpenSpan& span) {
+            return span.present && (span.rollup || (settled_before && span.call) ||
+                                    (!span.parent.is_zero() && !trace.has(span.parent)));
+        });
     }
 
     void forget(std::unordered_map<TraceKey, Trace, TraceKeyHash>::iterator at) {
@@ -495,13 +575,13 @@ SpanBatch OpenTraces::spans(const Arrival& arrival, SpanBatch rows) {
         const TraceKey key{tenant, rows.trace_id[row]};
         Trace& trace = state.open(key, arrival);
         const std::size_t before = trace.bytes();
-        if (!state.note(key, trace, rows, row)) {
+        if (!state.note(key, trace, rows, row, arrival.maybe_stored)) {
             repeated[row] = 1;
             ++state.stats.repeated_spans;
         } else if (arrival.maybe_stored) {
-            trace.spans[trace.find(rows.span_id[row])].replayed = true;
             if (!trace.replayed) trace.replayed = std::make_unique<RowsBySpan>();
-            trace.replayed->add(rows, row, rows.span_id[row]);
+            trace.replayed->places.emplace(rows.span_id[row], trace.replayed->rows.size());
+            append_content(trace.replayed->rows, rows, row);
         }
         state.end_running(trace, rows.span_id[row]);
         state.news(key, trace, arrival.now);
@@ -527,7 +607,7 @@ void OpenTraces::running(const Arrival& arrival, const SpanBatch& rows) {
     for (std::size_t row = 0; row < rows.size(); ++row) {
         const TraceKey key{tenant, rows.trace_id[row]};
         Trace& trace = state.open(key, arrival);
-        if (State::has(trace, rows.span_id[row])) continue;
+        if (trace.has(rows.span_id[row])) continue;
         const std::size_t before = trace.bytes();
         state.end_running(trace, rows.span_id[row]);
         if (!trace.running) trace.running = std::make_unique<RunningSpans>();
@@ -546,13 +626,13 @@ void OpenTraces::content(const Arrival& arrival, const SpanBatch& rows) {
         TraceKey key{tenant, rows.trace_id[row]};
         SpanId span = rows.span_id[row];
         if (span.is_zero()) {
-            const auto found = state.by_response.find(fmt::format("{}/{}", tenant, rows.response_id[row]));
-            if (found == state.by_response.end() || !found->second.unique) {
+            const Answers::Answered* found = state.answers.find(tenant, rows.response_id[row]);
+            if (found == nullptr) {
                 ++state.stats.unmatched_events;
                 continue;
             }
-            key = found->second.key;
-            span = found->second.span;
+            key = found->key;
+            span = found->span;
         }
         Trace& trace = state.open(key, arrival);
         const Slot at = trace.find(span);
@@ -571,24 +651,47 @@ void OpenTraces::content(const Arrival& arrival, const SpanBatch& rows) {
     }
 }
 
-OpenTraces::Due OpenTraces::due(UnixNanos now, bool everything) {
+OpenTraces::Due OpenTraces::due(UnixNanos now) {
     State& state = *state_;
     const std::lock_guard lock(state.mutex);
     for (const auto& [key, span] : std::exchange(state.rejoins, {})) state.rejoin(key, span);
-    if (everything) {
-        while (!state.traces.empty()) state.settle(TraceKey(state.traces.begin()->first));
-    } else {
-        state.wheel.turn(now, [&](const TraceKey& key) { state.look_at(key, now); });
-        state.make_room();
-    }
+    state.wheel.turn(now, [&](const TraceKey& key) { state.look_at(key, now); });
+    state.make_room();
     Due found;
-    for (auto& [tenant, amendments] : state.amendments) found.amendments.push_back(std::move(amendments));
-    for (auto& [tenant, roots] : state.second_roots) found.second_roots.push_back(std::move(roots));
+    for (auto& [tenant, amendments] : state.amendments)
+        if (!amendments.empty()) found.amendments.push_back(std::move(amendments));
+    for (auto& [tenant, again] : state.again) found.again.push_back(std::move(again));
     for (auto& [tenant, join] : state.joins) found.joins.push_back(std::move(join));
     state.amendments.clear();
-    state.second_roots.clear();
+    state.again.clear();
     state.joins.clear();
     return found;
+}
+
+std::vector<const ColumnInfo*> OpenTraces::settling_columns() {
+    std::vector<const ColumnInfo*> columns;
+    for (const std::string_view name :
+         {"ts", "trace_id", "span_id", "parent_span_id", "kind", "is_root", "is_call", "prompt_tokens",
+          "completion_tokens", "total_tokens", "total_cost", "rollup_prompt_tokens",
+          "rollup_completion_tokens", "rollup_cost"})
+        columns.push_back(find_column(TableId::spans, name));
+    return columns;
+}
+
+void OpenTraces::settle_stored(const SpanBatch& rows, Amendments& changes) {
+    std::unordered_map<TraceId, Trace> traces;
+    for (std::size_t row = 0; row < rows.size(); ++row) note_stored(traces[rows.trace_id[row]], rows, row);
+    for (auto& [id, trace] : traces) {
+        settle_usage(id, trace, changes);
+        if (trace.root_ended) continue;
+        const OpenSpan* root = root_of(trace);
+        changes.to_root.push_back({root->ts, id, root->id});
+    }
+}
+
+bool OpenTraces::full() const {
+    const std::lock_guard lock(state_->mutex);
+    return state_->bytes > state_->options.bytes;
 }
 
 std::optional<Sequence> OpenTraces::oldest() const {

@@ -58,16 +58,33 @@ public:
         std::string org, project;
         SpanBatch content;  // in order of arrival, with ts of the span they belong to
     };
+    // Traces of which the store may have spans that are not in the table: they settled before. What has to
+    // change is known from the stored rows alone; see settle_stored().
+    struct Again {
+        struct Trace {
+            TraceId id;
+            UnixNanos first, last;  // start of spans that are in the table
+        };
+        std::string org, project;
+        std::vector<Trace> traces;
+    };
     struct Due {
         std::vector<Amendments> amendments;
-        // The same of traces that may have been settled before, by to_root alone: one that has a root already
-        // keeps it.
-        std::vector<Amendments> second_roots;
+        std::vector<Again> again;
         std::vector<Join> joins;
-        bool empty() const { return amendments.empty() && second_roots.empty() && joins.empty(); }
+        bool empty() const { return amendments.empty() && again.empty() && joins.empty(); }
     };
-    // What became known since the last call, and what settles by now. `everything`: settle all traces.
-    Due due(UnixNanos now, bool everything = false);
+    // What became known since the last call, and what settles by now.
+    Due due(UnixNanos now);
+
+    // Adds what has to change in all the stored rows of some traces of one project, so that they are settled.
+    // Asks for nothing where they are. Any thread.
+    static void settle_stored(const SpanBatch& rows, Amendments& changes);
+    // What it wants to know of a row.
+    static std::vector<const ColumnInfo*> settling_columns();
+
+    // Holds more than it may, until due() settles the oldest.
+    bool full() const;
 
     // The first record that an open trace may need again after a crash; nothing when no trace is open.
     std::optional<Sequence> oldest() const;

@@ -26,20 +26,31 @@ public:
         if (rows.empty()) return;
         ASSERT_TRUE(store.write(rows, fmt::format("w{}", ++writes)));
     }
-    // Returns how many rows were spoken of.
-    std::size_t settle(bool everything = false) {
-        const OpenTraces::Due due = open.due(now, everything);
-        std::size_t keys = 0;
+    void settle() {
+        const OpenTraces::Due due = open.due(now);
         for (const Amendments& each : due.amendments) {
             EXPECT_TRUE(store.amend(each));
-            keys += each.to_rollup.size() + each.to_own.size() + each.to_root.size() + each.content.size();
+            amended += each.to_rollup.size() + each.to_own.size() + each.to_root.size() + each.content.size();
+        }
+        for (const OpenTraces::Again& each : due.again) {
+            Amendments changes;
+            changes.org = each.org;
+            changes.project = each.project;
+            asked += each.traces.size();
+            OpenTraces::settle_stored(stored_spans(store, each.org), changes);
+            amended += changes.to_rollup.size() + changes.to_own.size() + changes.to_root.size();
+            EXPECT_TRUE(store.amend(changes));
         }
         for (const OpenTraces::Join& join : due.joins) {
             for (std::size_t row = 0; row < join.content.size(); ++row)
                 joins.push_back(fmt::format("{}@{}", join.content.output_text[row],
                                             (join.content.ts[row] - noon).count / 1'000'000'000));
         }
-        return keys;
+    }
+    // Every trace that is open.
+    void settle_all() {
+        now = now + Nanos::seconds(3'600);
+        settle();
     }
     void pass(Nanos time) {
         // In steps, as the writer looks again and again.
@@ -57,6 +68,7 @@ public:
     Sequence seq = 0;
     int writes = 0;
     bool replayed = false;
+    std::size_t amended = 0, asked = 0;  // rows and traces
     std::vector<std::string> joins;
 };
 
@@ -70,7 +82,7 @@ class Usage : public testing::TestWithParam<UsageCase> {};
 TEST_P(Usage, isCountedOnce) {
     Bed bed;
     for (const auto& batch : GetParam().batches) bed.send(batch);
-    bed.settle(true);
+    bed.settle_all();
     EXPECT_EQ(bed.stored(), GetParam().expected);
 }
 
@@ -89,7 +101,7 @@ TEST_P(Usage, doesNotDependOnTheOrderOfArrival) {
                 if (!one_batch) bed.send(std::exchange(batch, {}));
             }
             if (!batch.empty()) bed.send(batch);
-            bed.settle(true);
+            bed.settle_all();
             ASSERT_EQ(bed.stored(), GetParam().expected) << testing::PrintToString(order);
         }
     } while (std::next_permutation(order.begin(), order.end()));
@@ -143,6 +155,48 @@ INSTANTIATE_TEST_SUITE_P(
                     UsageCase{"its_own_parent", {{call("c1", "c1")}}, "c1 10+5 call root\n"}),
     [](const auto& test) { return std::string(test.param.what); });
 
+// What came after its trace had settled is settled with what is stored.
+TEST_P(Usage, doesNotDependOnWhatSettledBefore) {
+    std::vector<TestRow> rows;
+    for (const auto& batch : GetParam().batches) rows.insert(rows.end(), batch.begin(), batch.end());
+    std::vector<std::size_t> order(rows.size());
+    std::iota(order.begin(), order.end(), 0);
+    do {
+        Bed bed;
+        for (const std::size_t at : order) {
+            bed.send({rows[at]});
+            bed.settle_all();
+        }
+        // The root may be another one: it was the first that came.
+        std::string stored = bed.stored(), expected(GetParam().expected);
+        for (std::string* text : {&stored, &expected})
+            for (std::size_t at; (at = text->find(" root")) != std::string::npos;) text->erase(at, 5);
+        ASSERT_EQ(stored, expected) << testing::PrintToString(order);
+    } while (std::next_permutation(order.begin(), order.end()));
+}
+
+TEST(OpenTraces, asksTheStoreOnlyWhereItMayKnowMore) {
+    Bed bed;
+    const auto asked = [&](const std::vector<TestRow>& rows) {
+        const std::size_t before = bed.asked;
+        bed.send(rows);
+        bed.settle_all();
+        return bed.asked - before;
+    };
+    EXPECT_EQ(asked({call("c1", "lost").trace("one")}), 0u) << "a new trace";
+    EXPECT_EQ(asked({call("c2", "lost").trace("one")}), 1u) << "its call may lie below another one";
+    EXPECT_EQ(asked({call("c3", "").trace("one")}), 1u) << "it may wrap a call";
+    EXPECT_EQ(asked({step("s4", "").trace("one")}), 0u) << "knows no usage and is the root";
+    EXPECT_EQ(asked({call("c1", "lost").trace("two")}), 0u);
+}
+
+TEST(OpenTraces, spansOfBeforeTheStartMayBelongToSettledTraces) {
+    Bed bed({.began = noon + Nanos::seconds(5)});
+    bed.send({call("c1", "").trace("one"), call("c2", "lost").trace("two"), call("c7", "lost").trace("3")});
+    bed.settle_all();
+    EXPECT_EQ(bed.asked, 1u);
+}
+
 TEST(OpenTraces, walksADeepChainOnce) {
     constexpr std::size_t depth = 100'000;
     SpanBatch rows;
@@ -167,7 +221,8 @@ TEST(OpenTraces, walksADeepChainOnce) {
     std::size_t calls = 0;
     for (std::size_t row = 0; row < stored.size(); ++row) calls += stored.is_call[row];
     EXPECT_EQ(calls, 1u);
-    EXPECT_TRUE(open.due(noon, true).amendments.empty()) << "all was known when the rows were stored";
+    EXPECT_TRUE(open.due(noon + Nanos::seconds(3'600)).amendments.empty())
+        << "all was known when the rows were stored";
 }
 
 TEST(OpenTraces, storesARepeatedSpanOnce) {
@@ -186,7 +241,7 @@ TEST(OpenTraces, tenantsNeverMix) {
         bed.open.spans({other, 2, noon}, spans_of({call("c2", "w1").set("org_id", std::string("other"))})));
     bed.write(
         bed.open.spans({other, 3, noon}, spans_of({call("w1", "").set("org_id", std::string("other"))})));
-    bed.settle(true);
+    bed.settle_all();
     EXPECT_EQ(bed.stored(), "w1 10+5 call root\n");
     EXPECT_EQ(shown(stored_spans(bed.store, "other")), "w1 (10+5) root\nc2 10+5 call\n");
     EXPECT_EQ(bed.open.stats().repeated_spans, 0u);
@@ -253,6 +308,16 @@ TEST(OpenTraces, knowsTheRecordThatTheOldestTraceBeganIn) {
     EXPECT_EQ(bed.open.oldest(), 2u);
 }
 
+TEST(OpenTraces, aFullTableSaysSo) {
+    Bed bed({.bytes = 1'000});
+    bed.send({call("c1", "")});
+    EXPECT_FALSE(bed.open.full());
+    for (int number = 0; number < 100; ++number) bed.send({call(fmt::format("c{}", number), "lost")});
+    EXPECT_TRUE(bed.open.full());
+    bed.settle();
+    EXPECT_FALSE(bed.open.full());
+}
+
 // -- content of log events
 
 TEST(OpenTraces, joinsContentThatCameBeforeItsSpan) {
@@ -261,7 +326,7 @@ TEST(OpenTraces, joinsContentThatCameBeforeItsSpan) {
                      spans_of({message_of("c1", "first"), message_of("c1", "second")}));
     bed.open.content({bed.tenant, 2, noon}, spans_of({answer_of("c1", "hello there")}));
     bed.send({step("s0", ""), call("c1", "s0"), call("c2", "s0")});
-    bed.settle(true);
+    bed.settle_all();
     const SpanBatch rows = stored_spans(bed.store);
     ASSERT_EQ(rows.size(), 3u);
     EXPECT_THAT(std::string(rows.input_messages[1]), testing::ContainsRegex("first.*second"));
@@ -284,7 +349,7 @@ TEST(OpenTraces, countsContentWhoseSpanNeverComes) {
     Bed bed;
     bed.open.content({bed.tenant, 1, noon}, spans_of({answer_of("lost", "one")}));
     bed.send({step("s1", "lost")});  // names the span, but is not it
-    bed.settle(true);
+    bed.settle_all();
     EXPECT_EQ(bed.open.stats().unmatched_events, 1u);
     EXPECT_EQ(bed.open.stats().joined_events, 0u);
 }
@@ -341,7 +406,7 @@ TEST(OpenTraces, showsRunningSpansUntilTheyEnd) {
     EXPECT_EQ(running(), "s1\n");
     bed.open.running({bed.tenant, 3, noon}, spans_of({step("s2", "s1")}));
     EXPECT_EQ(running(), "s1\n") << "it has ended";
-    bed.settle(true);
+    bed.settle_all();
     EXPECT_EQ(running(), "");
     EXPECT_EQ(bed.open.stats().running_spans, 0u);
     EXPECT_EQ(bed.open.stats().bytes, 0u);
@@ -366,8 +431,19 @@ TEST(OpenTraces, saysAgainWhatHasToChangeInReplayedRows) {
     bed.write(spans_of({call("w1", "").set("is_root", std::int64_t{1})}));
     EXPECT_EQ(bed.open.spans({bed.tenant, 1, noon, true}, spans_of({call("w1", "")})).size(), 1u);
     bed.send({call("c2", "w1")});
-    bed.settle(true);
+    bed.settle_all();
     EXPECT_EQ(bed.stored(), "w1 (10+5) root\nc2 10+5 call\n");
+}
+
+TEST(OpenTraces, agentsThatWereSettledBeforeARestartDoNotCountBesideALaterCall) {
+    Bed bed;
+    bed.replayed = true;
+    bed.write(spans_of({call("a1", "").set("kind", std::string("agent")).set("is_root", std::int64_t{1})}));
+    bed.open.spans({bed.tenant, 1, noon, true}, spans_of({agent("a1", "")}));
+    bed.replayed = false;
+    bed.send({call("c2", "a1")});
+    bed.settle_all();
+    EXPECT_EQ(bed.stored(), "a1 (10+5) root\nc2 10+5 call\n");
 }
 
 TEST(OpenTraces, joinsContentToReplayedRowsFromTheStart) {

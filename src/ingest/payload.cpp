@@ -94,6 +94,13 @@ Result<Payload> read_payload(std::string_view bytes) {
     return payload;
 }
 
+Result<Fingerprint> read_request(std::string_view head) {
+    Fingerprint request;
+    if (!take(head, request.high) || !take(head, request.low))
+        return fail(ErrorKind::corrupt, "the head of a payload is cut");
+    return request;
+}
+
 std::string encode_boundary(const Boundary& boundary) {
     std::string out;
     put(out, boundary.first);

@@ -27,8 +27,11 @@ struct Payload {
 
 void append_payload(std::string& out, const Payload& payload);
 Result<Payload> read_payload(std::string_view bytes);
+// Of a payload or a boundary so many bytes tell which request or which records it is.
+inline constexpr std::size_t payload_head = 16;
+Result<Fingerprint> read_request(std::string_view head);
 
-// The boundary of one write (decision 7): the records it covers.
+// The boundary of one write (decision 7): the records it covers. No more than payload_head bytes.
 struct Boundary {
     Sequence first = 0, last = 0;
 };

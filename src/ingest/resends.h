@@ -2,11 +2,13 @@
 #pragma once
 
 #include <deque>
+#include <filesystem>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
 
 #include "base/hash.h"
+#include "base/result.h"
 #include "base/time.h"
 #include "model/intake.h"
 
@@ -22,42 +24,25 @@ public:
     Resends() : Resends(Limits{}) {}
     explicit Resends(Limits limits) : limits_(limits) {}
 
+    // Remembers the requests that an earlier life saved in this directory, and keeps new ones for save() from
+    // now on. Before anything else, once. Fails with `unavailable` when the directory cannot be read.
+    Result<void> open(const std::filesystem::path& directory, UnixNanos now);
+    // What finish() was told by now is on disk when this returns. One caller at a time. Fails with
+    // `unavailable`, once in a row with a line in the log; what was not saved is tried again by the next
+    // call.
+    Result<void> save(UnixNanos now);
+
     enum class Seen { never, in_flight, durable };
     // For `never` the caller goes on and must call finish(). For `in_flight` the answer of the first one is
     // this one's answer too: `done` was taken and will be called by finish(). For `durable` nothing was
     // taken.
-    Seen begin(const Fingerprint& request, UnixNanos now, Intake::Done& done) {
-        const std::lock_guard lock(mutex_);
-        forget_old(now);
-        const auto [at, is_new] = known_.try_emplace(request);
-        if (is_new) return Seen::never;
-        if (at->second.durable) return Seen::durable;
-        at->second.waiting.push_back(std::move(done));
-        return Seen::in_flight;
-    }
+    Seen begin(const Fingerprint& request, UnixNanos now, Intake::Done& done);
 
     // The request is on disk, or was refused: then it may come again. Returns who else waits for the answer.
-    std::vector<Intake::Done> finish(const Fingerprint& request, bool durable, UnixNanos now) {
-        const std::lock_guard lock(mutex_);
-        const auto at = known_.find(request);
-        if (at == known_.end()) return {};
-        std::vector<Intake::Done> waiting = std::move(at->second.waiting);
-        if (durable) {
-            at->second = {.durable = true, .waiting = {}};
-            order_.push_back({now, request});
-        } else {
-            known_.erase(at);
-        }
-        return waiting;
-    }
+    std::vector<Intake::Done> finish(const Fingerprint& request, bool durable, UnixNanos now);
 
     // A request that the journal holds.
-    void remember(const Fingerprint& request, UnixNanos now) {
-        const std::lock_guard lock(mutex_);
-        forget_old(now);
-        if (known_.try_emplace(request, Known{.durable = true, .waiting = {}}).second)
-            order_.push_back({now, request});
-    }
+    void remember(const Fingerprint& request, UnixNanos now);
 
 private:
     struct Known {
@@ -67,20 +52,31 @@ private:
     struct Hash {
         std::size_t operator()(const Fingerprint& request) const { return request.low; }
     };
+    // As it lies in a file.
+    struct Stored {
+        UnixNanos at;
+        Fingerprint request;
+    };
+    static_assert(sizeof(Stored) == 24);
 
-    void forget_old(UnixNanos now) {
-        while (!order_.empty() &&
-               (order_.front().first + limits_.lifetime < now || order_.size() >= limits_.requests)) {
-            known_.erase(order_.front().second);
-            order_.pop_front();
-        }
-    }
+    void forget_old(UnixNanos now);
+    void keep(const Fingerprint& request, UnixNanos now);
+    Result<void> read(const std::filesystem::path& path, UnixNanos now);
+    Result<void> append(const std::vector<Stored>& entries, UnixNanos now);
+    Result<void> turn_over();
 
     const Limits limits_;
     std::mutex mutex_;
     std::unordered_map<Fingerprint, Known, Hash> known_;
     // Durable requests; those in flight are as many as are being received.
     std::deque<std::pair<UnixNanos, Fingerprint>> order_;
+    std::vector<Stored> unsaved_;  // under mutex_; only with a directory
+
+    // Two files: when the newer one is as old as a request may become, it takes the place of the older one.
+    std::filesystem::path directory_;
+    UnixNanos began_{};        // of the newer file
+    std::size_t entries_ = 0;  // in it
+    bool failing_ = false;
 };
 
 }  // namespace obs

@@ -6,7 +6,6 @@
 #include <limits>
 #include <span>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "base/failpoint.h"
 #include "base/log.h"
@@ -24,8 +23,13 @@ constexpr auto forget_every = std::chrono::hours(1);
 // Spans that one question and one amendment speak of.
 constexpr std::size_t join_at_once = 500;
 
-// How far a trace's root may begin from its other spans.
+// How far the spans of a trace may begin from each other, where they are looked for.
 constexpr Nanos near_in_time = Nanos::days(1);
+// Stored spans that are read at once to settle traces again; of a trace that has more, the newest.
+constexpr std::size_t settled_at_once = 200'000;
+
+// Nobody waits for the answer, and it must be whole.
+constexpr ScanBudget background_budget{Nanos::seconds(60), std::numeric_limits<std::uint64_t>::max()};
 
 template <class Id>
 std::string raw_bytes(const Id& id) {
@@ -44,7 +48,7 @@ RowQuestion question_about(const std::string& org, const std::string& project,
     }
     question.filter.also(Filter::where(std::move(traces)));
     question.limit = keys.size() * 2;  // a span may have been stored twice
-    question.budget = {Nanos::seconds(60), std::numeric_limits<std::uint64_t>::max()};
+    question.budget = background_budget;
     return question;
 }
 
@@ -78,38 +82,34 @@ StoreWriter::~StoreWriter() {
 }
 
 Result<void> StoreWriter::recover(Resends& resends) {
+    resends_ = &resends;
     const Journal::Recovery& found = journal_.recovery();
-    if (journal_.stats().last_durable == 0) return {};
-    std::uint64_t requests = 0;
-    Sequence last_rows = 0;
-    const auto look = [&](Sequence sequence, RecordKind kind, std::string_view payload) -> Result<void> {
+    const Sequence confirmed = found.last == 0 ? journal_.stats().last_durable : found.first - 1;
+    std::vector<Sequence> requests;
+    const auto look = [&](Sequence sequence, RecordKind kind, std::string_view head) -> Result<void> {
         if (kind == RecordKind::rows) {
-            const Payload read = OBS_TRY(read_payload(payload), "record {}", sequence);
-            resends.remember(read.request, options_.clock());
-            if (found.last != 0 && sequence >= found.first) {
-                ++requests;
-                last_rows = sequence;
-            }
-        } else if (kind == RecordKind::boundary) {
-            const Boundary boundary = OBS_TRY(read_boundary(payload), "record {}", sequence);
-            // Announced again after the journal had refused it.
-            if (begun_.empty() || boundary.last > begun_.back().last) begun_.push_back(boundary);
-        } else {
-            written_to_ = OBS_TRY(read_boundary(payload), "record {}", sequence).last;
+            resends.remember(OBS_TRY(read_request(head), "record {}", sequence), options_.clock());
+            requests.push_back(sequence);
+            return {};
         }
+        const Boundary boundary = OBS_TRY(read_boundary(head), "record {}", sequence);
+        if (kind == RecordKind::written) written_to_ = boundary.last;
+        // Announced again after the journal had refused it.
+        else if (begun_.empty() || boundary.last > begun_.back().last)
+            begun_.push_back(boundary);
         return {};
     };
-    OBS_TRY_VOID(journal_.replay(found.oldest, look), "cannot replay the journal");
-    const Sequence confirmed = found.last == 0 ? journal_.stats().confirmed : found.first - 1;
+    OBS_TRY_VOID(journal_.replay_heads(confirmed + 1, payload_head, look), "cannot replay the journal");
     std::erase_if(begun_, [&](const Boundary& boundary) { return boundary.last <= confirmed; });
     taken_ = confirmed;
-    visible_ = std::max(confirmed, std::min(written_to_, journal_.stats().last_durable));
-    recover_to_ = last_rows;
-    spilling_ = last_rows > taken_;
-    last_pushed_ = last_rows;
-    if (requests != 0)
-        log::info("journal: {} requests to recover, {} bytes of an unfinished write dropped", requests,
-                  found.torn_bytes);
+    visible_ = std::max(confirmed, written_to_);
+    last_pushed_ = requests.empty() ? 0 : requests.back();
+    spilling_ = last_pushed_ > taken_;
+    std::erase_if(requests, [&](Sequence sequence) { return sequence <= written_to_; });
+    if (requests.empty()) return {};
+    recover_to_ = requests.back();
+    log::info("journal: {} requests to recover, {} bytes of an unfinished write dropped", requests.size(),
+              found.torn_bytes);
     return {};
 }
 
@@ -159,25 +159,34 @@ StoreWriter::Stats StoreWriter::stats() const {
 // -----------------------------------------------------------------------------------------------
 
 void StoreWriter::run(const std::stop_token& stop) {
-    if (!insist([&] { return replay_begun_writes(); })) return;
+    if (!insist([&] { return replay_begun_writes(stop); })) return;
+    if (nothing_is_missing(stop)) {
+        all_written_ = true;
+        return;
+    }
     auto next_settle = steady_clock::now();
     while (!must_stop()) {
         gather(stop);
         if (due(stop) && !write_gathered(false)) return;
+        if (stop.stop_requested() && gathered_.tokens.empty() && nothing_waits()) {
+            confirm_now();
+            all_written_ = true;
+            return;
+        }
         // Only when every row that the table has seen is written: what is settled is confirmed soon.
         if (gathered_.tokens.empty() && steady_clock::now() >= next_settle) {
-            if (!settle(false)) return;
+            if (!settle()) return;
             next_settle = steady_clock::now() + settle_every;
             forget_old();
         }
         confirm();
-        if (stop.stop_requested() && gathered_.tokens.empty() && nothing_waits()) {
-            if (!settle(true)) return;
-            confirm();
-            all_written_ = true;
-            return;
-        }
     }
+}
+
+// Asked to stop while only open traces are read back: the next start does that as well.
+bool StoreWriter::nothing_is_missing(const std::stop_token& stop) const {
+    const std::lock_guard lock(mutex_);
+    return stop.stop_requested() && recovered() && queue_.empty() && last_pushed_ <= written_to_;
 }
 
 bool StoreWriter::nothing_waits() const {
@@ -288,46 +297,51 @@ void StoreWriter::add_rows(Batch batch, Sequence sequence) {
     for (std::size_t row = 0; row < batch.size(); ++row) append_row(partition(day(row)), batch, row);
 }
 
-// What was being written when the program ended: the same records, under the same ids.
-Result<void> StoreWriter::replay_begun_writes() {
+// What was being written when the program ended: the same records, under the same ids. What had been written
+// is read for the traces that are open alone.
+Result<void> StoreWriter::replay_begun_writes(const std::stop_token& stop) {
     if (begun_.empty()) return {};
     const auto deliver = [&](Sequence sequence, RecordKind kind, std::string_view payload) -> Result<void> {
-        if (begun_.empty() || must_stop()) return fail(ErrorKind::cancelled, "enough");
+        if (begun_.empty() || must_stop() || nothing_is_missing(stop))
+            return fail(ErrorKind::cancelled, "enough");
         if (kind != RecordKind::rows) return {};
         Payload read = OBS_TRY(read_payload(payload), "record {}", sequence);
-        {
+        if (sequence > written_to_) {
             const std::lock_guard lock(mutex_);
             stats_.recovered_rows += read.rows();
         }
         take({sequence, std::move(read), {}, 0}, true);
-        if (sequence < begun_.front().last) return {};
-        const Boundary records = begun_.front();
-        begun_.pop_front();
-        if (records.last <= written_to_) {
-            gathered_ = {};
-        } else {
-            gathered_.records = records;
-            if (!write_gathered(true)) return fail(ErrorKind::cancelled, "stopped");
-        }
+        if (sequence == begun_.front().last && !finish_begun_write())
+            return fail(ErrorKind::cancelled, "stopped");
         return {};
     };
     auto read = journal_.replay(taken_ + 1, deliver);
-    if (read || (begun_.empty() && !must_stop())) return {};
+    if (read || begun_.empty() || nothing_is_missing(stop)) return {};
     return std::unexpected(within(std::move(read).error(), "cannot replay the journal"));
+}
+
+bool StoreWriter::finish_begun_write() {
+    const Boundary records = begun_.front();
+    begun_.pop_front();
+    if (records.last <= written_to_) {
+        gathered_ = {};
+    } else {
+        gathered_.records = records;
+        if (!write_gathered(true)) return false;
+    }
+    return !open_.full() || settle();
 }
 
 bool StoreWriter::write_gathered(bool announced) {
     const Boundary records = gathered_.records;
-    if (gathered_.rows != 0) {
-        if (!announced && !announce(records)) return false;
-        failpoint("writer.announced");
-        for (const auto& [partition, rows] : gathered_.partitions) {
-            const std::string id =
-                fmt::format("{}-{}-{}-{}-{}", options_.directory_id, records.first, records.last,
-                            static_cast<int>(partition.table), partition.day);
-            if (!write(rows, id)) return false;
-            failpoint("writer.partition");
-        }
+    // Also when nothing is to be written: a row that was left out as a repetition must not come back.
+    if (!announced && !announce(records)) return false;
+    failpoint("writer.announced");
+    for (const auto& [partition, rows] : gathered_.partitions) {
+        const std::string id = fmt::format("{}-{}-{}-{}-{}", options_.directory_id, records.first,
+                                           records.last, static_cast<int>(partition.table), partition.day);
+        if (!write(rows, id)) return false;
+        failpoint("writer.partition");
     }
     visible_.store(std::max(visible_.load(), records.last), std::memory_order_release);
     {
@@ -335,10 +349,9 @@ bool StoreWriter::write_gathered(bool announced) {
         stats_.rows_written += gathered_.rows;
         ++stats_.writes;
     }
-    if (gathered_.rows != 0)
-        journal_.submit(RecordKind::written, encode_boundary(records), [](const Result<Sequence>&) {
-            // Only a help: without it the write is tried again after a crash, and changes nothing.
-        });
+    journal_.submit(RecordKind::written, encode_boundary(records), [](const Result<Sequence>&) {
+        // Only a help: without it the write is tried again after a crash, and changes nothing.
+    });
     gathered_ = {};
     return true;
 }
@@ -394,37 +407,58 @@ void StoreWriter::spans_changed(std::span<const UnixNanos> starts) {
 }
 
 // False when the time to stop has come before all of it was done; then a replay does it again.
-bool StoreWriter::settle(bool everything) {
-    OpenTraces::Due due = open_.due(options_.clock(), everything);
-    for (Amendments& amendments : due.second_roots)
-        if (!leave_out_rooted(amendments)) return false;
-    for (std::vector<Amendments>* all : {&due.amendments, &due.second_roots})
-        for (Amendments& amendments : *all)
-            if (!amendments.empty() && !amend(std::move(amendments))) return false;
+bool StoreWriter::settle() {
+    OpenTraces::Due due = open_.due(options_.clock());
+    for (Amendments& amendments : due.amendments)
+        if (!amendments.empty() && !amend(std::move(amendments))) return false;
+    for (OpenTraces::Again& again : due.again)
+        if (!settle_again(std::move(again))) return false;
     for (const OpenTraces::Join& each : due.joins)
         if (!join(each)) return false;
     return true;
 }
 
-// Spans that came after their trace had settled: it has a root already.
-bool StoreWriter::leave_out_rooted(Amendments& amendments) {
-    std::vector<SpanKey> wanted = std::exchange(amendments.to_root, {});
-    for (std::size_t begin = 0; begin < wanted.size(); begin += join_at_once) {
-        const std::size_t end = std::min(begin + join_at_once, wanted.size());
-        const std::span<const SpanKey> keys(&wanted[begin], end - begin);
-        RowQuestion question = question_about(amendments.org, amendments.project, keys);
-        question.filter.also(
-            Filter::where({{find_column(TableId::spans, "is_root")}, Operator::eq, {std::int64_t{1}}}));
-        question.window = {*question.window.from - near_in_time, *question.window.to + near_in_time};
-        question.columns = {find_column(TableId::spans, "trace_id")};
-        const auto found = ask(question);
-        if (!found) return false;
-        std::unordered_set<TraceId> rooted;
-        for (std::size_t row = 0; row < found->size(); ++row) rooted.insert(found->trace_id[row]);
-        for (const SpanKey& key : keys)
-            if (!rooted.contains(key.trace_id)) amendments.to_root.push_back(key);
+// Traces that settled before, some at a time that lie together.
+bool StoreWriter::settle_again(OpenTraces::Again again) {
+    using Trace = OpenTraces::Again::Trace;
+    std::ranges::sort(again.traces, {}, &Trace::first);
+    for (std::span<const Trace> left = again.traces; !left.empty();) {
+        std::size_t some = 1;
+        while (some < std::min(left.size(), join_at_once) &&
+               left[some].first - left.front().first < near_in_time)
+            ++some;
+        if (!settle_stored(again, left.first(some))) return false;
+        left = left.subspan(some);
     }
     return true;
+}
+
+bool StoreWriter::settle_stored(const OpenTraces::Again& again,
+                                std::span<const OpenTraces::Again::Trace> traces) {
+    RowQuestion question(Scope(again.org, {again.project}));
+    Condition ids{{find_column(TableId::spans, "trace_id")}, Operator::in, {}};
+    UnixNanos first = traces.front().first, last = traces.front().last;
+    for (const OpenTraces::Again::Trace& trace : traces) {
+        ids.values.emplace_back(raw_bytes(trace.id));
+        first = std::min(first, trace.first);
+        last = std::max(last, trace.last);
+    }
+    question.filter.also(Filter::where(std::move(ids)));
+    question.window = {first - near_in_time, last + near_in_time};
+    question.columns = OpenTraces::settling_columns();
+    question.limit = settled_at_once;
+    question.budget = background_budget;
+    const auto rows = ask(question);
+    if (!rows) return false;
+    if (rows->size() >= settled_at_once && traces.size() > 1) {
+        const std::size_t half = traces.size() / 2;
+        return settle_stored(again, traces.first(half)) && settle_stored(again, traces.subspan(half));
+    }
+    Amendments amendments;
+    amendments.org = again.org;
+    amendments.project = again.project;
+    OpenTraces::settle_stored(*rows, amendments);
+    return amendments.empty() || amend(std::move(amendments));
 }
 
 bool StoreWriter::amend(Amendments amendments) {
@@ -504,10 +538,18 @@ std::optional<SpanBatch> StoreWriter::ask(const RowQuestion& question) {
     return found;
 }
 
-// Nothing of a trace that is still open may leave the journal: after a crash it must be settled again.
 void StoreWriter::confirm() {
+    if (steady_clock::now() >= next_confirm_) confirm_now();
+}
+
+// Nothing of a trace that is still open may leave the journal: after a crash it must be settled again. Nor
+// the only word of a request.
+void StoreWriter::confirm_now() {
+    next_confirm_ = steady_clock::now() + options_.confirm_every;
     Sequence done = visible();
     if (const auto oldest = open_.oldest()) done = std::min(done, *oldest - 1);
+    // A disk that refuses this must not keep the journal from making room.
+    if (resends_ != nullptr) resends_->save(options_.clock());
     journal_.confirm(done);
 }
 

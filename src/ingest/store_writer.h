@@ -35,6 +35,7 @@ public:
         std::string directory_id;              // part of every write's id
         std::filesystem::path quarantine;      // rows that the store can never take go here
         std::chrono::milliseconds gather{50};  // at most so long or so many rows before a write
+        std::chrono::milliseconds confirm_every{1'000};
         std::size_t gather_rows = 10'000;
         std::size_t most_rows = 50'000;                   // in one write, not counting the last request of it
         std::size_t most_bytes = std::size_t{64} << 20;   // the same
@@ -54,15 +55,17 @@ public:
     ~StoreWriter();
 
     // Reads what the journal holds: which requests are known, which writes were begun. Before start(); then
-    // nothing has been submitted. Fails with `corrupt` when the journal cannot be read.
+    // nothing has been submitted. Fails with `corrupt` when the journal cannot be read. Records are confirmed
+    // when `resends`, which outlives this, has saved their requests.
     Result<void> recover(Resends& resends);
     void start();
 
     // Rows that are durable, in the order of their sequences; called by one thread.
     void push(Sequence sequence, Payload payload, ByteBudget::Token token);
 
-    // Writes what is there, settles every trace and stops; gives up at the deadline (then a replay does it).
-    // Nothing may be pushed any more. True when everything was written.
+    // Writes what is there and stops; gives up at the deadline (then a replay does it). Traces that are open
+    // stay so: their records stay unconfirmed, and the next start opens them again. Nothing may be pushed any
+    // more. True when everything was written.
     bool stop(std::chrono::steady_clock::time_point deadline);
 
     // Every row up to here is in the store.
@@ -74,7 +77,7 @@ public:
         std::uint64_t rows_written = 0, writes = 0, retries = 0, quarantined = 0, amended = 0,
                       amendments_lost = 0;
         std::uint64_t queued_rows = 0, queued_bytes = 0, spilled = 0;
-        std::uint64_t recovered_rows = 0;  // replayed at the start
+        std::uint64_t recovered_rows = 0;  // acknowledged before the start, written after it
         std::string store_error;           // why the last try failed; empty when it succeeded
     };
     Stats stats() const;
@@ -101,6 +104,7 @@ private:
     };
 
     void run(const std::stop_token& stop);
+    bool nothing_is_missing(const std::stop_token& stop) const;
     void gather(const std::stop_token& stop);
     void gather_from_queue(const std::stop_token& stop);
     void gather_from_journal();
@@ -113,7 +117,8 @@ private:
     template <class Batch>
     void add_rows(Batch batch, Sequence sequence);
 
-    Result<void> replay_begun_writes();
+    Result<void> replay_begun_writes(const std::stop_token& stop);
+    bool finish_begun_write();
     bool write_gathered(bool announced);
     bool announce(const Boundary& records);
     bool write(const AnyBatch& rows, const std::string& id);
@@ -121,12 +126,14 @@ private:
     void quarantine(const AnyBatch& row, const std::string& id, const Error& reason);
 
     void spans_changed(std::span<const UnixNanos> starts);
-    bool settle(bool everything);
-    bool leave_out_rooted(Amendments& amendments);
+    bool settle();
+    bool settle_again(OpenTraces::Again again);
+    bool settle_stored(const OpenTraces::Again& again, std::span<const OpenTraces::Again::Trace> traces);
     bool amend(Amendments amendments);
     bool join(const OpenTraces::Join& join);
     std::optional<SpanBatch> ask(const RowQuestion& question);
     void confirm();
+    void confirm_now();
     void forget_old();
     void forget_quarantine();
 
@@ -142,13 +149,14 @@ private:
     Journal& journal_;
     OpenTraces& open_;
     const Enricher& enricher_;
+    Resends* resends_ = nullptr;
 
     // Of the writer's thread.
     Gathered gathered_;
     std::deque<Boundary> begun_;  // writes that a crash may have interrupted, oldest first
     Sequence taken_ = 0;          // the last record that was gathered
     Sequence written_to_ = 0;     // what the journal says was written
-    std::chrono::steady_clock::time_point next_forget_{};
+    std::chrono::steady_clock::time_point next_forget_{}, next_confirm_{};
     std::size_t quarantined_bytes_ = 0;
 
     mutable std::mutex mutex_;

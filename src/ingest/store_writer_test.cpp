@@ -6,6 +6,7 @@
 #include <atomic>
 #include <fstream>
 #include <future>
+#include <random>
 #include <set>
 
 #include "ingest/test_bed.h"
@@ -81,6 +82,7 @@ protected:
         options_.directory_id = "dir";
         options_.quarantine = directory_.path() / "quarantine";
         options_.gather = milliseconds(1);
+        options_.confirm_every = milliseconds(0);
         options_.retry = options_.retry_at_most = milliseconds(1);
         options_.clock = [this] { return UnixNanos{now_.load()}; };
         start();
@@ -90,6 +92,7 @@ protected:
     void start() {
         trouble_ = std::make_unique<TroubledStore>(store_);
         resends_ = std::make_unique<Resends>();
+        ASSERT_TRUE(resends_->open(directory_.path(), UnixNanos{now_.load()}));
         open_ = std::make_unique<OpenTraces>(OpenTraces::Options{}, enricher());
         journal_ =
             Journal::open({.directory = directory_.path() / "journal", .segment_size = 1 << 20}).value();
@@ -110,6 +113,11 @@ protected:
         start();
         run();
     }
+    // In order, then started again.
+    void stop_and_start() {
+        EXPECT_TRUE(writer_->stop(std::chrono::steady_clock::now() + std::chrono::seconds(10)));
+        restart();
+    }
     void pass(Nanos time) { now_ += time.count; }
 
     // What Ingest does with an acknowledged request.
@@ -119,6 +127,9 @@ protected:
         append_payload(record, payload);
         std::promise<Sequence> durable;
         journal_->submit(RecordKind::rows, record, [&](Result<Sequence> sequence) {
+            Intake::Done done;
+            resends_->begin(payload.request, UnixNanos{now_.load()}, done);
+            resends_->finish(payload.request, true, UnixNanos{now_.load()});
             writer_->push(*sequence, payload, {});
             durable.set_value(*sequence);
         });
@@ -485,24 +496,118 @@ TEST_F(StoreWriterTest, isNotRecoveredBeforeEverythingIsStoredAgain) {
 
 // -- stopping
 
-TEST_F(StoreWriterTest, writesAndSettlesEverythingBeforeItStops) {
+TEST_F(StoreWriterTest, writesEverythingBeforeItStopsAndLeavesTracesOpen) {
     options_.gather = milliseconds(10'000);
     restart();
     put({call("w1", "lost"), agent("a3", "lost")});
     put({call("c2", "w1")});
-    EXPECT_TRUE(writer_->stop(std::chrono::steady_clock::now() + std::chrono::seconds(10)));
-    EXPECT_EQ(stored(), "w1 (10+5) root\nc2 10+5 call\na3 10+5 call\n");
+    const auto now = std::chrono::steady_clock::now();
+    EXPECT_TRUE(writer_->stop(now + std::chrono::seconds(10)));
+    EXPECT_EQ(stored(), "w1 10+5 call\nc2 10+5 call\na3 (10+5)\n");
     options_.gather = milliseconds(1);
     crash();
     start();
-    EXPECT_TRUE(writer_->recovered());
+    EXPECT_TRUE(writer_->recovered()) << "before it is asked anything";
     EXPECT_GE(writer_->visible(), last_) << "what was stored stays visible";
     Intake::Done done;
     EXPECT_EQ(resends_->begin({requests_, 1}, noon, done), Resends::Seen::durable);
     run();
     put(spans_from(0, 1));
     ASSERT_TRUE(settle());
-    EXPECT_EQ(stored_spans(store_).size(), 4u);
+    EXPECT_EQ(stored(), "c 10+5 call root\nw1 (10+5) root\nc2 10+5 call\na3 10+5 call\n");
+    EXPECT_EQ(writer_->stats().recovered_rows, 0u);
+    EXPECT_EQ(trouble_->writes, 1) << "what had been written is not written again";
+}
+
+TEST_F(StoreWriterTest, stopsWhileItStillReadsBackWhatIsOpen) {
+    run();
+    for (int at = 0; at < 50; ++at) {
+        put({call("w1", "lost").trace(fmt::format("t{}", at))});
+        ASSERT_TRUE(all_visible());
+    }
+    for (int life = 0; life < 5; ++life) stop_and_start();
+    put({call("c2", "w1").trace("t49")});
+    ASSERT_TRUE(settle());
+    EXPECT_EQ(stored_spans(store_).size(), 51u);
+    EXPECT_THAT(stored(), HasSubstr("w1 (10+5) root\n"));
+}
+
+// What comes after the end of a life is settled with what came before.
+struct End {
+    std::string_view what;
+    void (*end)(StoreWriterTest&);
+};
+class StoreWriterEnd : public StoreWriterTest, public testing::WithParamInterface<End> {
+public:
+    using StoreWriterTest::restart, StoreWriterTest::settle, StoreWriterTest::stop_and_start;
+};
+
+TEST_P(StoreWriterEnd, aCallAfterItMakesTheOneAboveAWrapper) {
+    run();
+    put({call("w1", "lost"), agent("a3", "")});
+    ASSERT_TRUE(all_visible());
+    GetParam().end(*this);
+    put({call("c2", "w1"), call("c4", "a3")});
+    ASSERT_TRUE(settle());
+    EXPECT_EQ(stored(), "w1 (10+5)\nc2 10+5 call\na3 (10+5) root\nc4 10+5 call\n");
+}
+
+TEST_P(StoreWriterEnd, aSpanThatIsSentAgainAfterItIsStoredOnce) {
+    if (GetParam().what == "its_trace_settled") GTEST_SKIP() << "known as long as its trace is open";
+    run();
+    put({call("c1", "lost")});
+    put({call("c1", "lost")});  // alone: nothing is written for it
+    put({call("c2", "").trace("other")});
+    ASSERT_TRUE(all_visible());
+    GetParam().end(*this);
+    put({call("c1", "lost"), call("c2", "").trace("other")});
+    ASSERT_TRUE(settle());
+    EXPECT_EQ(stored_spans(store_).size(), 2u);
+}
+
+TEST_P(StoreWriterEnd, aRepetitionThatWasLeftOutDoesNotComeBack) {
+    run();
+    put({call("c0", "lost").trace("long")});  // keeps what follows in the journal
+    ASSERT_TRUE(all_visible());
+    put({call("c1", "")});
+    ASSERT_TRUE(all_visible());
+    put({call("c1", "")});
+    ASSERT_TRUE(all_visible());
+    pass(Nanos::seconds(6));
+    ASSERT_TRUE(eventually([&] { return open_->stats().open_traces == 1; }));
+    GetParam().end(*this);
+    ASSERT_TRUE(settle());
+    EXPECT_EQ(stored_spans(store_).size(), 2u);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Ends, StoreWriterEnd,
+    testing::Values(
+        End{"a_stop", [](StoreWriterTest& test) { static_cast<StoreWriterEnd&>(test).stop_and_start(); }},
+        End{"a_crash", [](StoreWriterTest& test) { static_cast<StoreWriterEnd&>(test).restart(); }},
+        End{"its_trace_settled",
+            [](StoreWriterTest& test) { EXPECT_TRUE(static_cast<StoreWriterEnd&>(test).settle()); }}),
+    [](const auto& test) { return std::string(test.param.what); });
+
+TEST_F(StoreWriterTest, knowsRequestsThatTheJournalDoesNotHoldAnyMore) {
+    run();
+    put(spans_from(0, 1));
+    std::mt19937_64 random(1);  // what can be compressed fills no segment
+    while (journal_->stats().bytes < 3 << 20) {
+        std::string text(100'000, '\0');
+        for (char& letter : text) letter = static_cast<char>('!' + random() % 90);
+        put({call("c1", "").trace(fmt::format("t{}", requests_)).input(text)});
+    }
+    ASSERT_TRUE(all_visible());
+    pass(Nanos::seconds(6));
+    ASSERT_TRUE(eventually([&] { return journal_->stats().confirmed >= last_; }));
+    stop_and_start();
+    EXPECT_GT(journal_->recovery().oldest, 1u) << "its record is gone";
+    Intake::Done done;
+    EXPECT_EQ(resends_->begin({1, 1}, UnixNanos{now_.load()}, done), Resends::Seen::durable);
+    pass(Nanos::seconds(15 * 60));
+    stop_and_start();
+    EXPECT_EQ(resends_->begin({1, 1}, UnixNanos{now_.load()}, done), Resends::Seen::never);
 }
 
 TEST_F(StoreWriterTest, givesUpAtTheDeadlineAndGoesOnAtTheNextStart) {
@@ -520,6 +625,8 @@ TEST_F(StoreWriterTest, doesNotConfirmWhatItCouldNotSettle) {
     put({call("w1", "lost"), agent("a3", "lost")});
     ASSERT_TRUE(all_visible());
     trouble_->amends_left = 0;
+    pass(Nanos::seconds(31));
+    ASSERT_TRUE(eventually([&] { return writer_->stats().retries > 2; }));
     EXPECT_FALSE(writer_->stop(std::chrono::steady_clock::now() + milliseconds(50)));
     restart();
     ASSERT_TRUE(settle());

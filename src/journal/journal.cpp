@@ -148,6 +148,10 @@ public:
     const Recovery& recovery() const override { return recovery_; }
 
     Result<void> replay(Sequence from, const Deliver& deliver) override {
+        return replay_heads(from, largest_payload, deliver);
+    }
+
+    Result<void> replay_heads(Sequence from, std::size_t bytes, const Deliver& deliver) override {
         from = std::max(from, recovery_.oldest);
         for (Part part; (part = part_with(from)).first != 0;) {
             const Segment segment = OBS_TRY(open_segment(part.path));
@@ -156,7 +160,7 @@ public:
             if (segment.epoch != part.epoch) return {};
             const auto visit = [&](const RecordHeader& header, std::string_view stored) -> Result<void> {
                 if (header.sequence < from || header.sequence > part.last) return {};
-                const std::string raw = OBS_TRY(unpack(header, stored), "{}", segment.path.string());
+                const std::string raw = OBS_TRY(unpack(header, stored, bytes), "{}", segment.path.string());
                 OBS_TRY_VOID(deliver(header.sequence, static_cast<RecordKind>(header.kind), raw));
                 from = header.sequence + 1;
                 return {};

@@ -52,6 +52,8 @@ public:
     // meanwhile.
     using Deliver = std::function<Result<void>(Sequence, RecordKind, std::string_view payload)>;
     virtual Result<void> replay(Sequence from, const Deliver& deliver) = 0;
+    // The same, with the first bytes of each payload alone: what lies behind them is not unpacked.
+    virtual Result<void> replay_heads(Sequence from, std::size_t bytes, const Deliver& deliver) = 0;
 
     // Calls back exactly once, on the journal's thread (or on this one when it refuses at once), when the
     // record is on disk, or with `overloaded` (queue or disk budget used up) or `unavailable` (the disk

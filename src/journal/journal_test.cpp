@@ -90,6 +90,18 @@ TEST_F(JournalTest, replaysWhatWasAcknowledgedInItsOrder) {
     EXPECT_EQ(put(*journal, "four"), 4u);
 }
 
+TEST_F(JournalTest, handsOverTheHeadsOfRecordsAlone) {
+    auto journal = open().value();
+    const std::string records[] = {"0123456789", "ab" + std::string(5000, 'x'), noise(5000), "c", ""};
+    for (const std::string& record : records) ASSERT_TRUE(put(*journal, record));
+    std::vector<std::string> heads;
+    ASSERT_TRUE(journal->replay_heads(2, 5, [&](Sequence, RecordKind, std::string_view head) {
+        heads.emplace_back(head);
+        return Result<void>();
+    }));
+    EXPECT_THAT(heads, testing::ElementsAre("abxxx", noise(5000).substr(0, 5), "c", ""));
+}
+
 TEST_F(JournalTest, whatWasConfirmedIsNotReplayed) {
     {
         auto journal = open().value();

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -164,11 +165,12 @@ Result<Scan> scan_segment(const Segment& segment, const VisitRecord& visit) {
     return scan;
 }
 
-Result<std::string> unpack(const RecordHeader& header, std::string_view stored) {
-    if (header.stored_bytes == header.raw_bytes) return std::string(stored);
-    std::string raw(header.raw_bytes, '\0');
-    const int got = LZ4_decompress_safe(stored.data(), raw.data(), static_cast<int>(stored.size()),
-                                        static_cast<int>(raw.size()));
+Result<std::string> unpack(const RecordHeader& header, std::string_view stored, std::size_t most) {
+    if (header.stored_bytes == header.raw_bytes) return std::string(stored.substr(0, most));
+    std::string raw(std::min<std::size_t>(header.raw_bytes, most), '\0');
+    const int size = static_cast<int>(raw.size());
+    const int got =
+        LZ4_decompress_safe_partial(stored.data(), raw.data(), static_cast<int>(stored.size()), size, size);
     if (got < 0 || static_cast<std::size_t>(got) != raw.size())
         return fail(ErrorKind::corrupt, "record {} cannot be decompressed", header.sequence);
     return raw;

@@ -85,7 +85,8 @@ struct Scan {
 };
 Result<Scan> scan_segment(const Segment& segment, const VisitRecord& visit);
 
-Result<std::string> unpack(const RecordHeader& header, std::string_view stored);
+// The payload, or its first `most` bytes.
+Result<std::string> unpack(const RecordHeader& header, std::string_view stored, std::size_t most);
 
 Error system_error(std::string_view what, const std::filesystem::path& path);
 Result<void> sync_directory(const std::filesystem::path& directory);

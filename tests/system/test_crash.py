@@ -349,8 +349,7 @@ def test_asked_to_stop_under_load_it_loses_nothing(program: Path, tmp_path: Path
     server = Observatory(tmp_path / "data")
     server.start()
     work, client = Work("stopped", random.Random(SEED)), Client(SEED)
-    # A stop settles what is open: a wrapper whose call comes after it stays a call, so none is sent in parts here.
-    client.add([sent for _ in range(400) for sent in work.some(in_parts=False)])
+    client.add([sent for _ in range(400) for sent in work.some(in_parts=True)])
     client.connect(server)
     wait_for("it is under load", lambda: client.acknowledged >= 20)
     server.stop()  # and asserts that it ends with 0
@@ -362,6 +361,27 @@ def test_asked_to_stop_under_load_it_loses_nothing(program: Path, tmp_path: Path
     client.close()
     assert not client.unexpected
     _check(server, work)
+    server.stop()
+
+
+@pytest.mark.parametrize("end", [Observatory.stop, Observatory.kill], ids=["stop", "kill"])
+def test_a_call_after_the_end_makes_the_one_before_it_a_wrapper(end, program: Path, tmp_path: Path) -> None:
+    server = Observatory(tmp_path / "data", SETTLING)
+    server.start()
+    usage = model_call(gen_ai__usage__input_tokens=10, gen_ai__usage__output_tokens=5)
+    wrapper, call = Export("ended"), Export("ended")
+    outer = wrapper.span(usage)
+    assert server.send("traces", wrapper.body).status == 200
+    end(server)
+    server.start()
+    call.span(usage, trace_id=outer.trace_id, parent_span_id=outer.span_id)
+    assert server.send("traces", call.body).status == 200
+
+    def counted() -> list[bool]:
+        rows = server.spans(service_name="ended", fields="parent_span_id,is_call,prompt_tokens")
+        return sorted((bool(row.get("parent_span_id")), row.get("prompt_tokens")) for row in rows if row["is_call"])
+
+    wait_for("one of them is counted", lambda: counted() == [(True, 10)], 30)
     server.stop()
 
 

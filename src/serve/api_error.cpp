@@ -66,6 +66,10 @@ const ErrorInfo& info_of(ErrorCode code) {
     return infos[static_cast<std::size_t>(code)];
 }
 
+std::span<const ErrorInfo> all_errors() {
+    return infos;
+}
+
 ApiError busy() {
     ApiError error{ErrorCode::service_unavailable, "too much is asked at once; try again in a second"};
     error.headers.add("retry-after", "1");

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -63,6 +64,7 @@ struct ErrorInfo {
     std::string_view category;
 };
 const ErrorInfo& info_of(ErrorCode code);
+std::span<const ErrorInfo> all_errors();
 
 struct [[nodiscard]] ApiError {
     ErrorCode code;

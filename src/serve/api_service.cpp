@@ -7,6 +7,7 @@
 
 #include "base/ids.h"
 #include "base/log.h"
+#include "serve/openapi.h"
 #include "serve/trace_routes.h"
 
 namespace obs::serve {
@@ -74,6 +75,10 @@ Router build_router(SpanStore& store, const ApiParts& parts) {
     std::vector<Route> routes = trace_routes(store, parts.live);
     for (Route& route : system_routes(store, parts.unpriced, parts.metrics, parts.not_ready))
         routes.push_back(std::move(route));
+    const auto documents = std::make_shared<Documents>();
+    for (Route& route : docs_routes(documents)) routes.push_back(std::move(route));
+    documents->yaml = openapi_document(routes);
+    documents->page = docs_page(routes);
     return Router(std::move(routes));
 }
 
@@ -177,6 +182,7 @@ net::Response ApiService::answered(const net::Request& request, const Admitted& 
     ApiResult<Reply> reply = admitted.route->handler(call);
     if (!reply) return refused(reply.error(), request.head, admitted);
     net::Response response{.status = reply->status};
+    response.headers = std::move(reply->headers);
     response.headers.add("content-type", std::string(reply->content_type));
     response.body = std::move(reply->body);
     return finished(std::move(response), request.head, admitted, request.received);

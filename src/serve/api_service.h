@@ -56,6 +56,8 @@ public:
     void handle(net::Request request, net::Respond respond) override;
     net::Response refusal(const net::RequestHead& head, int status, std::string_view reason) override;
 
+    const std::vector<Route>& routes() const { return router_.routes(); }
+
 private:
     struct Admitted;
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -154,53 +153,6 @@ ApiResult<ListRequest> understood(const Asked& asked, const Principal& principal
 
 // ---- the list ----
 
-struct ParameterName {
-    std::string_view spelled, name;
-};
-constexpr ParameterName parameter_names[] = {
-    {"from", "from"},
-    {"start_time", "from"},
-    {"to", "to"},
-    {"end_time", "to"},
-    {"trace_id", "trace_id"},
-    {"session_id", "session_id"},
-    {"user_id", "user_id"},
-    {"project_id", "project_id"},
-    {"provider", "provider"},
-    {"providers", "provider"},
-    {"model", "model"},
-    {"models", "model"},
-    {"environment", "environment"},
-    {"environments", "environment"},
-    {"service_name", "service_name"},
-    {"span_name", "span_name"},
-    {"operation_type", "operation_type"},
-    {"operation", "operation_type"},
-    {"min_duration", "min_duration"},
-    {"min_duration_ms", "min_duration"},
-    {"max_duration", "max_duration"},
-    {"max_duration_ms", "max_duration"},
-    {"min_cost", "min_cost"},
-    {"max_cost", "max_cost"},
-    {"min_tokens", "min_tokens"},
-    {"max_tokens", "max_tokens"},
-    {"status", "status"},
-    {"status_code", "status"},
-    {"tags", "tags"},
-    {"search", "search"},
-    {"cursor", "cursor"},
-    {"limit", "limit"},
-    {"offset", "offset"},
-    {"sort_by", "sort_by"},
-    {"sort_order", "sort_order"},
-    {"fields", "fields"},
-    {"include", "include"},
-    {"view", "view"},
-};
-
-// Lists: given twice, they are joined.
-constexpr std::string_view list_parameters[] = {"provider", "model",  "environment",
-                                                "tags",     "fields", "include"};
 // They say how much is shown, not which rows: a cursor may be used with others.
 constexpr std::string_view shape_parameters[] = {"cursor", "limit", "fields", "include"};
 
@@ -208,21 +160,10 @@ bool among(std::span<const std::string_view> names, std::string_view name) {
     return std::ranges::find(names, name) != names.end();
 }
 
-// By name; empty values count as not given.
-using Parameters = std::map<std::string_view, Asked::Text>;
-
-ApiResult<Parameters> parameters_of(std::string_view query) {
-    Parameters parameters;
-    for (auto& [spelled, value] : parse_query(query)) {
-        const auto* known = std::ranges::find(parameter_names, spelled, &ParameterName::spelled);
-        if (known == std::end(parameter_names) || value.empty()) continue;
-        const auto [at, fresh] = parameters.try_emplace(known->name, Asked::Text{spelled, value});
-        if (fresh) continue;
-        if (!among(list_parameters, known->name))
-            return refuse(ErrorCode::invalid_request, spelled, "{} is given twice", known->name);
-        at->second.text += ',' + value;
-    }
-    return parameters;
+std::optional<Asked::Text> found(const Parameters& parameters, std::string_view name) {
+    const std::string_view text = parameters.text(name);
+    if (text.empty()) return std::nullopt;
+    return Asked::Text{std::string(parameters.spelled(name)), std::string(text)};
 }
 
 ApiResult<Filter> named(const Asked::Text& parameter, Result<Filter> filter) {
@@ -239,20 +180,9 @@ ApiResult<Filter> equal_to(const Asked::Text& parameter, std::string_view field,
     return named(parameter, query::where(spans, *query::find_field(spans, field), op, values, now));
 }
 
-ApiResult<Filter> bound(const Asked::Text& parameter, std::string_view field, Operator op, UnixNanos now) {
-    double number = 0;
-    const char* const end = parameter.text.data() + parameter.text.size();
-    const auto [stop, fault] = std::from_chars(parameter.text.data(), end, number);
-    if (fault != std::errc{} || stop != end || !(number >= 0) || number > 1e18)
-        return refuse(ErrorCode::invalid_field_format, parameter.name, "{} is a number of 0 or more",
-                      parameter.name);
-    return named(parameter,
-                 query::where(spans, *query::find_field(spans, field), op, std::vector<Value>{number}, now));
-}
-
-ApiResult<Filter> tagged(const Asked::Text& parameter, UnixNanos now) {
+ApiResult<Filter> tagged(const Asked::Text& parameter, std::vector<std::string> tags, UnixNanos now) {
     Filter all;
-    for (std::string& tag : split_list(parameter.text))
+    for (std::string& tag : tags)
         all.also(OBS_ANSWER(
             named(parameter, query::where(spans, *query::find_field(spans, "tags"), Operator::contains,
                                           std::vector<Value>{std::move(tag)}, now))));
@@ -267,21 +197,26 @@ ApiResult<Filter> called_model(const Asked::Text& parameter, std::vector<std::st
     return either;
 }
 
-ApiResult<Filter> condition_of(std::string_view name, const Asked::Text& parameter, UnixNanos now) {
-    if (name == "provider" || name == "model" || name == "environment" || name == "status") {
-        auto values = split_list(parameter.text);
-        if (values.empty()) values.emplace_back(parameter.text);
-        if (name == "model") return called_model(parameter, std::move(values), now);
-        return equal_to(parameter, name, std::move(values), now);
-    }
-    if (name == "min_duration") return bound(parameter, "duration_ms", Operator::gte, now);
-    if (name == "max_duration") return bound(parameter, "duration_ms", Operator::lte, now);
-    if (name == "min_cost") return bound(parameter, "total_cost_usd", Operator::gte, now);
-    if (name == "max_cost") return bound(parameter, "total_cost_usd", Operator::lte, now);
-    if (name == "min_tokens") return bound(parameter, "total_tokens", Operator::gte, now);
-    if (name == "max_tokens") return bound(parameter, "total_tokens", Operator::lte, now);
-    if (name == "tags") return tagged(parameter, now);
+// Parameters that bound a field.
+struct Bound {
+    std::string_view name, field;
+    Operator op;
+};
+constexpr Bound bounds[] = {
+    {"min_duration", "duration_ms", Operator::gte}, {"max_duration", "duration_ms", Operator::lte},
+    {"min_cost", "total_cost_usd", Operator::gte},  {"max_cost", "total_cost_usd", Operator::lte},
+    {"min_tokens", "total_tokens", Operator::gte},  {"max_tokens", "total_tokens", Operator::lte}};
+
+ApiResult<Filter> condition_of(std::string_view name, const Parameters& parameters, UnixNanos now) {
+    const Asked::Text parameter = *found(parameters, name);
+    if (const auto* bound = std::ranges::find(bounds, name, &Bound::name); bound != std::end(bounds))
+        return named(parameter, query::where(spans, *query::find_field(spans, bound->field), bound->op,
+                                             std::vector<Value>{*parameters.number(name)}, now));
+    if (name == "model") return called_model(parameter, parameters.list(name), now);
+    if (name == "tags") return tagged(parameter, parameters.list(name), now);
     if (name == "search") return named(parameter, query::where_found(spans, parameter.text));
+    if (name == "provider" || name == "environment" || name == "status")
+        return equal_to(parameter, name, parameters.list(name), now);
     return equal_to(parameter, name, {parameter.text}, now);
 }
 
@@ -293,25 +228,8 @@ constexpr std::string_view filter_parameters[] = {
 ApiResult<Filter> filter_of(const Parameters& parameters, UnixNanos now) {
     Filter all;
     for (const std::string_view name : filter_parameters)
-        if (const auto found = parameters.find(name); found != parameters.end())
-            all.also(OBS_ANSWER(condition_of(name, found->second, now)));
+        if (parameters.has(name)) all.also(OBS_ANSWER(condition_of(name, parameters, now)));
     return all;
-}
-
-ApiResult<Sort> sort_of(const Parameters& parameters) {
-    Sort sort{"ts", true};
-    if (const auto by = parameters.find("sort_by"); by != parameters.end()) sort.field = by->second.text;
-    const auto order = parameters.find("sort_order");
-    if (order == parameters.end() || order->second.text == "desc") return sort;
-    if (order->second.text != "asc")
-        return refuse(ErrorCode::invalid_field_value, order->second.name, "sort_order is asc or desc");
-    sort.descending = false;
-    return sort;
-}
-
-std::optional<Asked::Text> found(const Parameters& parameters, std::string_view name) {
-    const auto at = parameters.find(name);
-    return at == parameters.end() ? std::nullopt : std::optional(at->second);
 }
 
 // ---- the search ----
@@ -501,8 +419,8 @@ ApiResult<query::Include> include_from(std::string_view list) {
 }
 
 ApiResult<ListRequest> list_request(std::string_view query, const Principal& principal, UnixNanos now) {
-    const Parameters parameters = OBS_ANSWER(parameters_of(query));
-    if (const auto offset = found(parameters, "offset"); offset && offset->text != "0")
+    const Parameters parameters = OBS_ANSWER(Parameters::read(trace_list_parameters, query, now));
+    if (parameters.integer("offset").value_or(0) != 0)
         return refuse(ErrorCode::invalid_request, "offset", "pages are walked by cursor, not by offset");
     Asked asked{.from = found(parameters, "from"),
                 .to = found(parameters, "to"),
@@ -511,13 +429,14 @@ ApiResult<ListRequest> list_request(std::string_view query, const Principal& pri
                 .limit = found(parameters, "limit"),
                 .include = found(parameters, "include"),
                 .project = found(parameters, "project_id"),
-                .sorts = {OBS_ANSWER(sort_of(parameters))},
+                .sorts = {{std::string(parameters.text("sort_by")), parameters.text("sort_order") == "desc"}},
                 .sort_name = "sort_by",
                 .fields = {},
                 .question = "list"};
-    if (const auto fields = found(parameters, "fields")) asked.fields = split_list(fields->text);
-    for (const auto& [name, parameter] : parameters)
-        if (!among(shape_parameters, name)) asked.question += fmt::format("\n{}={}", name, parameter.text);
+    if (parameters.has("fields")) asked.fields = parameters.list("fields");
+    for (const ParameterInfo& info : trace_list_parameters)
+        if (parameters.has(info.name) && !among(shape_parameters, info.name))
+            asked.question += fmt::format("\n{}={}", info.name, parameters.text(info.name));
     forget_default_order(asked);
     return understood(asked, principal, now, [&](UnixNanos then) { return filter_of(parameters, then); });
 }

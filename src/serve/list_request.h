@@ -8,6 +8,7 @@
 #include "catalog/tokens.h"
 #include "query/traces.h"
 #include "serve/api_error.h"
+#include "serve/parameters.h"
 #include "serve/row_json.h"
 
 namespace obs::serve {
@@ -15,6 +16,74 @@ namespace obs::serve {
 struct ListRequest {
     query::ListQuestion question;
     Selection selection;
+};
+
+// Of GET /api/v1/traces (contract 1.4).
+namespace parameter {
+inline constexpr double most_number = 1e18;
+inline constexpr ParameterInfo limit{
+    "limit", ParameterType::integer, "rows of a page", {.fallback = "50", .least = 1, .most = 1000}};
+inline constexpr ParameterInfo cursor{"cursor", ParameterType::text,
+                                      "the next page, from `pagination.cursor`"};
+inline constexpr ParameterInfo offset{
+    "offset", ParameterType::integer, "only 0: pages are walked by cursor", {.most = most_number}};
+inline constexpr ParameterInfo sort_by{
+    "sort_by", ParameterType::text, "a sortable field of /api/v1/fields", {.fallback = "ts"}};
+inline constexpr ParameterInfo sort_order{
+    "sort_order", ParameterType::word, "direction", {.words = "desc asc", .fallback = "desc"}};
+inline constexpr ParameterInfo fields{"fields", ParameterType::list,
+                                      "only these members; unknown names are left out"};
+inline constexpr ParameterInfo trace_id{"trace_id", ParameterType::text, "trace, 1 to 32 hex digits"};
+}  // namespace parameter
+
+inline constexpr ParameterInfo trace_list_parameters[] = {
+    parameter::from,
+    parameter::to,
+    parameter::trace_id,
+    parameter::session_id,
+    parameter::user_id,
+    parameter::project_id,
+    parameter::provider,
+    parameter::model,
+    parameter::environment,
+    parameter::service_name,
+    {"span_name", ParameterType::text, "name of the span"},
+    {"operation_type",
+     ParameterType::text,
+     "operation: chat, embeddings, execute_tool",
+     {.aliases = "operation"}},
+    {"min_duration",
+     ParameterType::number,
+     "milliseconds at least",
+     {.aliases = "min_duration_ms", .most = parameter::most_number}},
+    {"max_duration",
+     ParameterType::number,
+     "milliseconds at most",
+     {.aliases = "max_duration_ms", .most = parameter::most_number}},
+    {"min_cost", ParameterType::number, "US dollars at least", {.most = parameter::most_number}},
+    {"max_cost", ParameterType::number, "US dollars at most", {.most = parameter::most_number}},
+    {"min_tokens", ParameterType::number, "tokens at least", {.most = parameter::most_number}},
+    {"max_tokens", ParameterType::number, "tokens at most", {.most = parameter::most_number}},
+    {"status",
+     ParameterType::words,
+     "status; SUCCESS is OK",
+     {.aliases = "status_code", .words = "OK ERROR UNSET SUCCESS"}},
+    {"tags", ParameterType::list, "rows that have all of these tags"},
+    {"search", ParameterType::text, "words that stand in input or output; takes read:content"},
+    parameter::cursor,
+    parameter::limit,
+    parameter::offset,
+    parameter::sort_by,
+    parameter::sort_order,
+    parameter::fields,
+    {"include",
+     ParameterType::words,
+     "what else is shown of each row",
+     {.words = "children evaluations feedback"}},
+    {"view",
+     ParameterType::word,
+     "what a row is: a model call, a trace as its root, any span",
+     {.words = "calls roots spans", .fallback = "calls"}},
 };
 
 // `query` is what stands behind `?`. Unknown parameters are ignored.

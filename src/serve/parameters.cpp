@@ -145,7 +145,9 @@ private:
         if (!value || !std::isfinite(*value))
             return refuse(ErrorCode::invalid_field_format, std::string(name_), "{} is a number {}", name_,
                           shown_range(info_.limits));
-        return range(*value);
+        if (*value >= info_.limits.least && *value <= info_.limits.most) return {};
+        return refuse(ErrorCode::invalid_field_format, std::string(name_), "{} is a number {}", name_,
+                      shown_range(info_.limits));
     }
 
     ApiResult<void> range(double value) const {

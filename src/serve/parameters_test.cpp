@@ -71,7 +71,7 @@ INSTANTIATE_TEST_SUITE_P(
         ReadCase{"too_small", "limit=0", "LIMIT_EXCEEDED limit"},
         ReadCase{"too_big", "limit=1001", "LIMIT_EXCEEDED limit"},
         ReadCase{"bigger_than_an_integer", "limit=99999999999999999999", "INVALID_FIELD_FORMAT limit"},
-        ReadCase{"below_zero", "min_cost=-1", "LIMIT_EXCEEDED min_cost"},
+        ReadCase{"below_zero", "min_cost=-1", "INVALID_FIELD_FORMAT min_cost"},
         ReadCase{"not_finite", "min_cost=inf", "INVALID_FIELD_FORMAT min_cost"},
         ReadCase{"no_such_word", "sort_order=up", "INVALID_FIELD_VALUE sort_order"},
         ReadCase{"one_word_unknown", "include=children,cousins", "INVALID_FIELD_VALUE include"},

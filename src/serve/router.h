@@ -29,8 +29,9 @@ struct Reply {
     // For the cache, of routes that have one. End of the window that the answer is about; nothing: it reaches
     // now, or what it is about may still change.
     std::optional<UnixNanos> until{};
+    bool once = false;  // not to be used again: pages behind the first
     // Where in `body` its members begin that differ when it is answered again: `"cached":false,…`, up to the
-    // end (finish_meta in envelope.h). Nothing: the body is the same each time.
+    // end (envelope.h). Nothing: the body is the same each time.
     std::optional<std::size_t> cached_at{};
 };
 
@@ -68,6 +69,7 @@ struct RouteDocs {
     std::string_view answer{};                           // schema of the answer; empty: it has no body
     int status = 200;                                    // of success
     std::string_view content_type = "application/json";  // of the answer
+    std::vector<int> also{};         // other statuses with the same answer: 503 of a probe
     std::vector<int> refusals{};     // beside those that follow from access, parameters, path and body
     std::string_view description{};  // more than the summary, in Markdown
 };

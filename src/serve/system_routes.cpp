@@ -1,12 +1,12 @@
 #include "serve/system_routes.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/json_writer.h"
 #include "base/log.h"
 #include "query/fields.h"
 #include "serve/list_request.h"
-#include "serve/query_string.h"
 
 namespace obs::serve {
 
@@ -51,16 +51,16 @@ void write_field(JsonWriter& json, const Field& field) {
     json.end_array().end_object();
 }
 
+constexpr ParameterInfo fields_parameters[] = {
+    {"table",
+     ParameterType::word,
+     "what is asked about",
+     {.words = "spans logs metric_points scores", .fallback = "spans"}}};
+
 ApiResult<Reply> answer_fields(const Call& call) {
-    TableId wanted = TableId::spans;
-    for (const auto& [name, value] : parse_query(call.request.head.query)) {
-        if (name != "table") continue;
-        const auto* known = std::ranges::find(all_tables, std::string_view(value), table_name);
-        if (known == std::end(all_tables))
-            return refuse(ErrorCode::invalid_field_value, "table",
-                          "a table is spans, logs, metric_points or scores");
-        wanted = *known;
-    }
+    const auto parameters =
+        OBS_ANSWER(Parameters::read(fields_parameters, call.request.head.query, call.now));
+    const TableId wanted = *std::ranges::find(all_tables, parameters.text("table"), table_name);
     Reply reply;
     JsonWriter json(reply.body);
     json.begin_object().field("table", table_name(wanted)).key("fields").begin_array();
@@ -93,18 +93,47 @@ std::vector<Route> system_routes(SpanStore& store, const query::UnpricedModels& 
     };
     const Handler alive = [](const Call& call) -> ApiResult<Reply> { return probe(200, "alive", call.now); };
     std::vector<Route> routes;
-    routes.push_back({"GET", "/health", Access::open, "", health});
-    routes.push_back({"GET", "/ready", Access::open, "", ready});
-    routes.push_back({"GET", "/health/ready", Access::open, "", ready});
-    routes.push_back({"GET", "/alive", Access::open, "", alive});
-    routes.push_back({"GET", "/health/live", Access::open, "", alive});
-    routes.push_back({"GET", "/metrics", Access::open_on_loopback, "read:metrics",
+    const RouteDocs readiness{.summary = "Whether requests can be answered well",
+                              .tag = "system",
+                              .answer = "Probe",
+                              .also = {503}};
+    const RouteDocs liveness{.summary = "Whether the process runs", .tag = "system", .answer = "Probe"};
+    routes.push_back({"GET",
+                      "/health",
+                      Access::open,
+                      "",
+                      health,
+                      {.summary = "How the parts are", .tag = "system", .answer = "Health", .also = {503}}});
+    routes.push_back({"GET", "/ready", Access::open, "", ready, readiness});
+    routes.push_back({"GET", "/health/ready", Access::open, "", ready, readiness});
+    routes.push_back({"GET", "/alive", Access::open, "", alive, liveness});
+    routes.push_back({"GET", "/health/live", Access::open, "", alive, liveness});
+    routes.push_back({"GET",
+                      "/metrics",
+                      Access::open_on_loopback,
+                      "read:metrics",
                       [&metrics](const Call&) -> ApiResult<Reply> {
                           return Reply{.body = metrics.scrape(), .content_type = "text/plain; version=0.0.4"};
-                      }});
-    routes.push_back({"GET", "/api/v1/fields", Access::token, "read:traces", answer_fields});
-    routes.push_back({"GET", "/api/v1/models/unpriced", Access::token, "read:costs",
-                      [&unpriced](const Call& call) { return answer_unpriced(unpriced, call); }});
+                      },
+                      {.summary = "Figures of the server in the text format of Prometheus",
+                       .tag = "system",
+                       .content_type = "text/plain"}});
+    routes.push_back({"GET",
+                      "/api/v1/fields",
+                      Access::token,
+                      "read:traces",
+                      answer_fields,
+                      {.summary = "The fields of a table, and what can be asked of them",
+                       .tag = "system",
+                       .parameters = fields_parameters,
+                       .answer = "Fields"}});
+    routes.push_back(
+        {"GET",
+         "/api/v1/models/unpriced",
+         Access::token,
+         "read:costs",
+         [&unpriced](const Call& call) { return answer_unpriced(unpriced, call); },
+         {.summary = "Models that nobody knows a price for", .tag = "costs", .answer = "UnpricedModels"}});
     return routes;
 }
 

@@ -1,0 +1,11 @@
+# Writes every file of openapi/ as a C++ raw string: cmake -DDIRECTORY=… -DOUTPUT=… -P openapi_pieces.cmake
+file(GLOB files ${DIRECTORY}/*)
+list(SORT files)
+set(text "constexpr Piece pieces[] = {\n")
+foreach(file ${files})
+  file(READ ${file} content)
+  get_filename_component(name ${file} NAME)
+  string(APPEND text "    {\"${name}\", R\"piece(${content})piece\"},\n")
+endforeach()
+string(APPEND text "};\n")
+file(WRITE ${OUTPUT} "${text}")

@@ -347,16 +347,12 @@ Result<std::optional<OneTrace>> Traces::one(const Scope& scope, TraceId trace,
 Result<SpanBatch> Traces::root_of(const Scope& scope, TraceId trace,
                                   const std::vector<const ColumnInfo*>& columns, const Cancel& cancel) const {
     RowQuestion rows(scope);
-    rows.filter.also(of_trace(trace));
-    rows.filter.also(of_view(View::roots));
+    rows.filter = of_trace(trace);
     rows.columns = columns;
-    rows.order = {{{column("ts")}, false}};
+    rows.order = {{{column("is_root")}, true}, {{column("ts")}, false}};
     rows.limit = 1;
     Rows root = OBS_TRY(asked(store_.rows(rows, cancel)));
-    if (size_of(root.batch) != 0) return std::move(std::get<SpanBatch>(root.batch));
-    rows.filter = of_trace(trace);
-    Rows earliest = OBS_TRY(asked(store_.rows(rows, cancel)));
-    return std::move(std::get<SpanBatch>(earliest.batch));
+    return std::move(std::get<SpanBatch>(root.batch));
 }
 
 Result<void> Traces::gather(OneTrace& found, const Scope& scope, TraceId trace,

@@ -6,6 +6,8 @@
 
 #include "model/native.h"
 #include "store/clickhouse/amend_sql.h"
+#include "store/clickhouse/keys_first.h"
+#include "store/clickhouse/known_projects.h"
 #include "store/clickhouse/migrations.h"
 #include "store/clickhouse/newest_first.h"
 #include "store/clickhouse/rollups.h"
@@ -42,6 +44,7 @@ public:
 
     Result<void> write(const AnyBatch& rows, std::string_view id) override {
         if (size_of(rows) == 0) return {};
+        projects_.note(rows);
         Buffer block;
         block.reserve(bytes_of(rows) * 2);
         append_native(rows, block);
@@ -64,15 +67,18 @@ public:
     Result<Rows> rows(const RowQuestion& question, const Cancel& cancel) override {
         OBS_TRY_VOID(check(question));
         if (question.limit == 0) return Rows{.batch = empty_batch(question.table)};
+        const auto asked = OBS_TRY(with_projects(question, cancel));
+        if (!asked) return Rows{.batch = empty_batch(question.table)};
         return ask_newest_first(
-            question, cancel,
+            *asked, cancel,
             [this](const RowQuestion& piece, const Cancel& within) { return ask_window(piece, within); },
             [&](const Cancel& within) { return extent(question.table, within); });
     }
 
     Result<Table> groups(const GroupQuestion& question, const Cancel& cancel) override {
         OBS_TRY_VOID(check(question));
-        Table table = OBS_TRY(figures(render(question, clickhouse_dialect), cancel));
+        const auto asked = OBS_TRY(with_projects(question, cancel));
+        Table table = OBS_TRY(figures(render(asked.value_or(question), clickhouse_dialect), cancel));
         table.columns = figure_names(question);
         return table;
     }
@@ -80,8 +86,15 @@ public:
     Result<void> stream(const RowQuestion& question, const std::function<bool(AnyBatch)>& sink,
                         const Cancel& cancel) override {
         OBS_TRY_VOID(check(question));
+        auto asked = OBS_TRY(with_projects(question, cancel));
+        if (!asked) return {};
+        if (const auto keys = question_for_keys(*asked)) {
+            const Piece found = OBS_TRY(ask_at_once(*keys, cancel));
+            if (size_of(found.rows) == 0) return {};
+            if (auto rows = question_for_rows(*asked, found.rows)) asked = std::move(rows);
+        }
         return transport_->stream(
-            render(question, clickhouse_dialect),
+            render(*asked, clickhouse_dialect),
             [&](std::string_view native) -> Result<bool> {
                 AnyBatch batch = empty_batch(question.table);
                 OBS_TRY_VOID(read_native(native, batch));
@@ -115,7 +128,9 @@ public:
 
     StoreHealth health() override {
         const auto table =
-            figures({"SELECT toInt64(sum(rows)), toInt64(sum(bytes_on_disk)), toInt64(count()), "
+            // Amended columns that wait for a merge are no rows.
+            figures({"SELECT toInt64(sumIf(rows, NOT startsWith(partition_id, 'patch-'))), "
+                     "toInt64(sum(bytes_on_disk)), toInt64(count()), "
                      "(SELECT toInt64(min(unreserved_space)) FROM system.disks) "
                      "FROM system.parts WHERE active AND database = currentDatabase()"},
                     {.stop = {}, .deadline = steady_clock::now() + health_patience});
@@ -138,7 +153,41 @@ private:
         return {};
     }
 
+    // The question of the projects that there are, when it is of all of them. Nothing when there are none.
+    template <class Question>
+    Result<std::optional<Question>> with_projects(const Question& question, const Cancel& cancel) {
+        if (!question.scope.projects().empty()) return std::optional(question);
+        std::vector<std::string> projects =
+            OBS_TRY(projects_.of(question.scope.org(), [&] { return figures(projects_statement(), cancel); }),
+                    "cannot tell the projects");
+        if (projects.empty()) return std::optional<Question>();
+        std::optional<Question> asked = question;
+        if (projects.size() <= most_merged_projects)
+            asked->scope = Scope(question.scope.org(), std::move(projects));
+        return asked;
+    }
+    static Statement projects_statement() {
+        std::vector<std::string> tables;
+        for (const TableId table : all_tables)
+            tables.push_back(fmt::format("SELECT DISTINCT org_id, project_id FROM {}", table_name(table)));
+        return {fmt::format("SELECT CAST(org_id, 'String'), CAST(project_id, 'String') FROM ({})",
+                            fmt::join(tables, " UNION ALL "))};
+    }
+
     Result<Piece> ask_window(const RowQuestion& question, const Cancel& cancel) {
+        const auto keys = question_for_keys(question);
+        if (!keys) return ask_at_once(question, cancel);
+        Piece found = OBS_TRY(ask_at_once(*keys, cancel));
+        if (size_of(found.rows) == 0) return Piece{empty_batch(question.table), found.rows_read};
+        const auto rows = question_for_rows(question, found.rows);
+        Piece piece = OBS_TRY(ask_at_once(rows.value_or(question), cancel));
+        // Some were amended or erased in between: the page has to be filled up.
+        if (rows && size_of(piece.rows) < size_of(found.rows)) piece = OBS_TRY(ask_at_once(question, cancel));
+        piece.rows_read += found.rows_read;
+        return piece;
+    }
+
+    Result<Piece> ask_at_once(const RowQuestion& question, const Cancel& cancel) {
         Statement statement = render(question, clickhouse_dialect);
         statement.settings.push_back(fmt::format("max_rows_to_read = {}", question.budget.rows));
         const Transport::Answer answer = OBS_TRY(transport_->ask(statement, cancel));
@@ -194,16 +243,19 @@ private:
         return transport_->execute({"TRUNCATE TABLE amended_content"});
     }
 
+    // The amended columns of a day wait in a partition of their own, `patch-<hash>-<day>`; they go after its
+    // rows.
     Result<void> drop_days(TableId table, UnixNanos before) {
-        const Table days = OBS_TRY(figures(
-            {"SELECT DISTINCT partition FROM system.parts WHERE active AND database = currentDatabase() AND "
-             "table = {p0:String} AND toDate(partition) < toDate(fromUnixTimestamp64Nano({p1:Int64}, 'UTC'), "
-             "'UTC')",
-             {std::string(table_name(table)), before.since_epoch}},
-            {}));
+        const Table days = OBS_TRY(figures({"SELECT DISTINCT partition_id FROM system.parts WHERE active AND "
+                                            "database = currentDatabase() AND "
+                                            "table = {p0:String} AND toDateOrZero(right(partition_id, 8)) < "
+                                            "toDate(fromUnixTimestamp64Nano({p1:Int64}, 'UTC'), 'UTC') "
+                                            "ORDER BY startsWith(partition_id, 'patch-')",
+                                            {std::string(table_name(table)), before.since_epoch}},
+                                           {}));
         for (const auto& day : days.rows)
             OBS_TRY_VOID(
-                transport_->rewrite({fmt::format("ALTER TABLE {} DROP PARTITION '{}'", table_name(table),
+                transport_->rewrite({fmt::format("ALTER TABLE {} DROP PARTITION ID '{}'", table_name(table),
                                                  std::get<std::string>(day.at(0)))},
                                     {}));
         return {};
@@ -225,6 +277,7 @@ private:
 
     std::unique_ptr<Transport> transport_;
     ClickHouseRollups rollups_;
+    KnownProjects projects_;
 };
 
 }  // namespace

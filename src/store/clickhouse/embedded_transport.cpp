@@ -189,6 +189,10 @@ Result<std::unique_ptr<Transport>> embedded_transport(std::shared_ptr<Engine> en
         fmt::format("max_threads={}", options.threads_per_question),
         "prefer_column_name_to_alias=1",
         "low_cardinality_allow_in_native_format=0",
+        // Keeps conditions from being looked at before other columns are read.
+        "use_top_k_dynamic_filtering=0",
+        // Rows are found before their columns are read by the store itself, for less (keys_first.h).
+        "query_plan_optimize_lazy_materialization=0",
     };
     if (options.memory_per_question != 0)
         reading.push_back(fmt::format("max_memory_usage={}", options.memory_per_question));

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "store/order.h"
+#include "store/sql/render.h"
 
 namespace obs {
 
@@ -52,9 +53,10 @@ public:
             budget < steady_clock::time_point::max() - now ? now + budget : steady_clock::time_point::max();
     }
 
-    // Rows lie by project and time, so that the newest of one project are found at once, but those of several
-    // only by looking at all of a window.
-    bool is_quick_for_any_window() const { return question_.scope.projects().size() == 1; }
+    bool is_quick_for_any_window() const {
+        const std::size_t projects = question_.scope.projects().size();
+        return projects != 0 && projects <= most_merged_projects;
+    }
 
     bool newest_come_first() const {
         const RowOrder order(question_);

@@ -11,6 +11,7 @@ const Dialect clickhouse_dialect{
     .trace_id = "FixedString(16)",
     .span_id = "FixedString(8)",
     .list_of = "Array({type})",
+    .time = "DateTime64(9, 'UTC')",
 
     .time_as_integer = "toUnixTimestamp64Nano({x})",
     .usd_as_integer = "reinterpret({x}, 'Int64')",
@@ -19,6 +20,9 @@ const Dialect clickhouse_dialect{
         "toInt64(least(greatest(toInt128({x}) + toInt128({v}), -9223372036854775808), "
         "9223372036854775807))",
 
+    // One OR turns the binary search in the primary key into a walk over all its marks: 9 ms for 10,000 of
+    // them.
+    .not_for_indexes = "identity({c})",
     .if_null_false = "ifNull({x}, false)",
     .is_nan = "ifNull(isNaN({x}), false)",
     .lower = "lowerUTF8({x})",

@@ -10,11 +10,14 @@ struct Dialect {
     // `{n}` is the number of a bound value, `{type}` one of the types below.
     std::string_view placeholder;
     std::string_view text, integer, unsigned_integer, number, trace_id, span_id, list_of;
+    std::string_view time;  // bound as text, `2026-01-09 12:00:00.123456789` in UTC
 
     // What is kept in another form, as the integer it means, and back for bounds on ts.
     std::string_view time_as_integer, usd_as_integer, integer_as_time;
     std::string_view saturated_sum;  // of the integers {x} and {v}
 
+    // The condition {c}, kept from the analysis of indexes, which would only lose time with it.
+    std::string_view not_for_indexes;
     std::string_view if_null_false;  // a condition that is null for missing values
     std::string_view is_nan;
     std::string_view lower, contains, starts_with, ends_with, regex;  // of texts in lower case but the last

@@ -1,10 +1,13 @@
 #include "store/sql/render.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <iterator>
 #include <string_view>
 #include <utility>
+
+#include <fmt/chrono.h>
 
 #include "base/utf8.h"
 #include "store/aggregate.h"
@@ -67,23 +70,18 @@ public:
     explicit Renderer(const Dialect& dialect) : dialect_(dialect) {}
 
     Statement rows(const RowQuestion& question) {
-        std::vector<std::string> columns;
-        for (const ColumnInfo* column : wanted(question)) add_selected(*column, question, columns);
-        std::vector<std::string> where = place(question);
-        std::vector<std::string> matching = where;
-        if (!question.filter.always()) matching.push_back(filtered(question.filter));
-        if (question.after) matching.push_back(behind(question));
-        const std::string by = order(question);
-        if (finds_keys_first(question))
-            where.push_back(
-                fmt::format("(ts, trace_id, span_id) IN (SELECT ts, trace_id, span_id FROM {} WHERE {} "
-                            "ORDER BY {} LIMIT {})",
-                            table_name(question.table), all_of(matching), by, question.limit));
-        else
-            where = std::move(matching);
-        statement_.sql = fmt::format("SELECT {} FROM {} WHERE {} ORDER BY {}", fmt::join(columns, ", "),
-                                     table_name(question.table), all_of(where), by);
-        if (question.limit != 0) statement_.sql += fmt::format(" LIMIT {}", question.limit);
+        if (is_merged(question)) {
+            std::vector<std::string> of_projects;
+            for (const std::string& project : question.scope.projects()) {
+                RowQuestion one = question;
+                one.scope = Scope(question.scope.org(), {project});
+                of_projects.push_back(select(one));
+            }
+            statement_.sql = fmt::format("SELECT * FROM ({})", fmt::join(of_projects, " UNION ALL "));
+            statement_.sql += ordered(question);
+        } else {
+            statement_.sql = select(question);
+        }
         return std::move(statement_);
     }
 
@@ -194,8 +192,29 @@ private:
         for (const Filter& child : filter.children) parts.push_back(filtered(child));
         switch (filter.kind) {
             case Filter::Kind::all: return all_of(parts);
-            case Filter::Kind::any: return any_of(parts);
-            default: return negated(any_of(parts));
+            case Filter::Kind::any: return for_indexes(filter, any_of(parts));
+            default: return for_indexes(filter, negated(any_of(parts)));
+        }
+    }
+
+    std::string for_indexes(const Filter& filter, std::string condition) const {
+        if (filter.children.size() < 2 || may_use_index(filter)) return condition;
+        return fill(dialect_.not_for_indexes, arg("c", condition));
+    }
+    // Texts, ids and attributes may have an index, and times have the primary key.
+    static bool may_use_index(const Filter& filter) {
+        if (filter.kind != Filter::Kind::condition)
+            return std::ranges::any_of(filter.children, may_use_index);
+        if (filter.condition.op == Operator::search) return true;
+        const ColumnInfo* column = filter.condition.field.column;
+        if (column == nullptr) return false;
+        switch (column->type) {
+            case ColumnType::text:
+            case ColumnType::map:
+            case ColumnType::time:
+            case ColumnType::trace_id:
+            case ColumnType::span_id: return true;
+            default: return false;
         }
     }
 
@@ -314,14 +333,35 @@ private:
     }
 
     std::string test_number(const FieldRef& field, Operator op, const std::vector<Scalar>& values) {
+        if (op == Operator::in && is_time(field) && has_calendar_times(values)) {
+            std::vector<std::string> times;
+            for (const Scalar& value : values) times.push_back(calendar_time(std::get<std::int64_t>(value)));
+            return of(dialect_.is_in, field.column->name, bind_list(std::move(times), dialect_.time));
+        }
         if (op == Operator::in) return is_one_of(value_of(field), values);
         const Scalar& value = values.front();
         // ts as it is kept, so that the primary key and the partitions help.
         const auto* whole = std::get_if<std::int64_t>(&value);
-        if (field.column != nullptr && field.column->type == ColumnType::time && whole != nullptr)
+        if (is_time(field) && whole != nullptr)
             return fmt::format("{} {} {}", field.column->name, symbol(op), time(UnixNanos{*whole}));
         const std::string condition = fmt::format("{} {} {}", value_of(field), symbol(op), bind(value));
         return may_be_missing(field) ? of(dialect_.if_null_false, condition) : condition;
+    }
+
+    static bool is_time(const FieldRef& field) {
+        return field.column != nullptr && field.column->type == ColumnType::time;
+    }
+    // Others are compared as integers.
+    static bool has_calendar_times(const std::vector<Scalar>& values) {
+        return std::ranges::all_of(values, [](const Scalar& value) {
+            const auto* at = std::get_if<std::int64_t>(&value);
+            return at != nullptr && *at >= 0;
+        });
+    }
+    static std::string calendar_time(std::int64_t at) {
+        constexpr std::int64_t second = Nanos::seconds(1).count;
+        const std::chrono::sys_seconds time{std::chrono::seconds(at / second)};
+        return fmt::format("{:%Y-%m-%d %H:%M:%S}.{:09}", time, at % second);
     }
 
     std::string compare(const std::string& x, Operator op, const Scalar& value) {
@@ -393,16 +433,23 @@ private:
         if (column.type == ColumnType::map) columns.push_back(fmt::format("{}_types", column.name));
     }
 
-    static bool searches(const Filter& filter) {
-        if (filter.kind == Filter::Kind::condition) return filter.condition.op == Operator::search;
-        return std::any_of(filter.children.begin(), filter.children.end(), searches);
+    std::string select(const RowQuestion& question) {
+        std::vector<std::string> columns;
+        for (const ColumnInfo* column : wanted(question)) add_selected(*column, question, columns);
+        std::vector<std::string> where = place(question);
+        if (!question.filter.always()) where.push_back(filtered(question.filter));
+        if (question.after) where.push_back(behind(question));
+        return fmt::format("SELECT {} FROM {} WHERE {}{}", fmt::join(columns, ", "),
+                           table_name(question.table), all_of(where), ordered(question));
     }
-    // What a search finds lies far apart. Its keys come from the text index alone; only then are the columns
-    // of those rows read, and not of all rows that lie beside them.
-    static bool finds_keys_first(const RowQuestion& question) {
-        constexpr std::size_t most = 1000;
-        return question.limit != 0 && question.limit <= most && has_ids(question) &&
-               searches(question.filter);
+    std::string ordered(const RowQuestion& question) {
+        std::string text = fmt::format(" ORDER BY {}", order(question));
+        if (question.limit != 0) text += fmt::format(" LIMIT {}", question.limit);
+        return text;
+    }
+    static bool is_merged(const RowQuestion& question) {
+        const std::size_t projects = question.scope.projects().size();
+        return projects > 1 && projects <= most_merged_projects && question.limit != 0 && by_time(question);
     }
 
     static bool by_time(const RowQuestion& question) {
@@ -469,6 +516,7 @@ private:
         std::string tree = std::string(never);
         for (std::size_t i = steps.size(); i-- > 0;)
             tree = any_of({steps[i].behind, all_of({steps[i].same, tree})});
+        tree = fill(dialect_.not_for_indexes, arg("c", tree));
         // Said once more by itself, so that the primary key helps.
         if (!by_time(question)) return tree;
         return all_of({fmt::format("ts {}= {}", way, time(after.ts)), tree});

@@ -16,6 +16,10 @@ namespace obs {
 Result<void> check(const RowQuestion& question);
 Result<void> check(const GroupQuestion& question);
 
+// Rows lie by project and time. The newest of so many projects are looked for in each of them, and merged; of
+// more, or of an unknown number, all rows of the window have to be looked at.
+constexpr std::size_t most_merged_projects = 16;
+
 // Questions must have been checked. Columns of the answer have their names in the schema; content is cut
 // only roughly, see cut_content. A limit of 0 is no limit.
 Statement render(const RowQuestion& question, const Dialect& dialect);

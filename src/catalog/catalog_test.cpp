@@ -59,7 +59,7 @@ TEST_F(CatalogTest, keepsEverythingOverARestart) {
     const Catalog catalog = open();
     const auto key = catalog.key_by_hash(key_hash);
     ASSERT_TRUE(key && *key);
-    EXPECT_EQ((*key)->project, "shop");
+    EXPECT_EQ((*key)->projects, std::vector<std::string>{"shop"});
     EXPECT_EQ((*key)->org, "default");
     EXPECT_EQ((*key)->quota.requests_per_second, 5);
     EXPECT_EQ((*key)->quota.bytes_per_second, std::nullopt);
@@ -145,8 +145,8 @@ TEST_F(CatalogTest, revokesOnceByIdOrPrefix) {
     const auto by_prefix = catalog.revoke_key(second->key.prefix, now);
     ASSERT_TRUE(by_prefix) << by_prefix.error().message;
     EXPECT_EQ(by_prefix->id, second->key.id);
-    const std::vector<IngestKey> keys = *catalog.keys();
-    for (const IngestKey& key : keys) EXPECT_EQ(key.revoked, now);
+    const std::vector<ApiKey> keys = *catalog.keys();
+    for (const ApiKey& key : keys) EXPECT_EQ(key.revoked, now);
     for (const char* wrong : {"key_000000000000", "", "llmo_sk_live_", "llmo_sk_live_!", "%"}) {
         const auto refused = catalog.revoke_key(wrong, now);
         ASSERT_FALSE(refused) << wrong;
@@ -222,8 +222,8 @@ TEST_F(CatalogTest, servesManyThreadsAtOnce) {
             });
     }
     std::set<std::string> hashes;
-    const std::vector<IngestKey> keys = *server.keys();
-    for (const IngestKey& key : keys) hashes.insert(key.sha256);
+    const std::vector<ApiKey> keys = *server.keys();
+    for (const ApiKey& key : keys) hashes.insert(key.sha256);
     EXPECT_EQ(hashes.size(), 80u);
 }
 

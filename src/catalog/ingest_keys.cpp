@@ -79,8 +79,18 @@ private:
 struct KnownKey {
     Tenant tenant;
     bool revoked = false;
+    bool sends = true;
+    std::optional<UnixNanos> expires{};
     std::shared_ptr<Meter> meter;
 };
+
+KnownKey known_key(const ApiKey& key, std::shared_ptr<Meter> meter) {
+    return {.tenant = {key.org, key.sends() ? key.projects.front() : std::string(), key.id},
+            .revoked = key.revoked.has_value(),
+            .sends = key.sends(),
+            .expires = key.expires,
+            .meter = std::move(meter)};
+}
 
 // Which text is meant: with or without its scheme, upper or lower case.
 std::string_view without_scheme(std::string_view credential, std::string_view scheme) {
@@ -149,15 +159,15 @@ struct IngestKeys::State {
     }
 
     // A key keeps what it has used as long as its quota stays the same.
-    std::shared_ptr<Meter> meter_for(const IngestKey& key) {
+    std::shared_ptr<Meter> meter_for(const ApiKey& key) {
         const auto found = by_id.find(key.id);
         if (found != by_id.end() && found->second->quota() == key.quota) return found->second;
         return std::make_shared<Meter>(key.quota);
     }
 
-    KnownKey remember(const IngestKey& key) {
+    KnownKey remember(const ApiKey& key) {
         const std::unique_lock lock(mutex);
-        KnownKey known{Tenant{key.org, key.project, key.id}, key.revoked.has_value(), meter_for(key)};
+        KnownKey known = known_key(key, meter_for(key));
         by_hash[key.sha256] = known;
         by_id[key.id] = known.meter;
         return known;
@@ -175,7 +185,7 @@ struct IngestKeys::State {
         if (std::optional<KnownKey> key = known(hash)) return *std::move(key);
         if (!may_look_up(clock()))
             return fail(ErrorKind::overloaded, "too many unknown ingest keys are being tried");
-        const std::optional<IngestKey> stored = OBS_TRY(catalog.key_by_hash(hash));
+        const std::optional<ApiKey> stored = OBS_TRY(catalog.key_by_hash(hash));
         if (!stored) return fail(ErrorKind::unauthenticated, "unknown ingest key");
         return remember(*stored);
     }
@@ -201,8 +211,12 @@ Result<Tenant> IngestKeys::admit(std::string_view credential, bool from_loopback
         return fail(ErrorKind::unauthenticated, "this is no ingest key: keys start with llmo_sk_");
     }
     const KnownKey key = OBS_TRY(state_->find(text));
+    const UnixNanos now = state_->clock();
     if (key.revoked) return fail(ErrorKind::unauthenticated, "this ingest key was revoked");
-    OBS_TRY_VOID(key.meter->count_request(state_->clock()));
+    if (!key.sends) return fail(ErrorKind::unauthenticated, "this key may not send data");
+    if (key.expires && *key.expires <= now)
+        return fail(ErrorKind::unauthenticated, "this ingest key has expired");
+    OBS_TRY_VOID(key.meter->count_request(now));
     return key.tenant;
 }
 
@@ -221,12 +235,12 @@ Result<void> IngestKeys::refresh() {
     // Asked before the keys are read: a change in between is then seen by the next refresh.
     const std::int64_t version = OBS_TRY(state_->catalog.version());
     if (version == state_->version) return {};
-    const std::vector<IngestKey> keys = OBS_TRY(state_->catalog.keys());
+    const std::vector<ApiKey> keys = OBS_TRY(state_->catalog.keys());
     std::unordered_map<std::string, KnownKey> by_hash;
     std::unordered_map<std::string, std::shared_ptr<Meter>> by_id;
     const std::unique_lock lock(state_->mutex);
-    for (const IngestKey& key : keys) {
-        KnownKey known{Tenant{key.org, key.project, key.id}, key.revoked.has_value(), state_->meter_for(key)};
+    for (const ApiKey& key : keys) {
+        KnownKey known = known_key(key, state_->meter_for(key));
         by_id[key.id] = known.meter;
         by_hash[key.sha256] = std::move(known);
     }

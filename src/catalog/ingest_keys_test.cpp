@@ -26,10 +26,10 @@ std::string base64(std::string_view text) {
 class IngestKeysTest : public testing::Test {
 protected:
     // What `observatory key create` does beside a running server.
-    NewIngestKey make_key(Quota quota = {}, std::string_view project = "default") {
+    NewApiKey make_key(Quota quota = {}, std::string_view project = "default") {
         return *command_.create_key(*command_.project(project), quota, now_);
     }
-    Result<Tenant> admit(const NewIngestKey& key) { return keys_->admit(key.text.reveal(), off_loopback); }
+    Result<Tenant> admit(const NewApiKey& key) { return keys_->admit(key.text.reveal(), off_loopback); }
     void pass(Nanos time) { now_ = UnixNanos{now_.load().since_epoch + time.count}; }
 
     Scratch scratch_;
@@ -80,7 +80,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST_F(IngestKeysTest, leadToTheProjectOfTheKeyHoweverItIsSent) {
     ASSERT_TRUE(command_.create_project("Shop", now_));
-    const NewIngestKey key = make_key({}, "shop");
+    const NewApiKey key = make_key({}, "shop");
     const std::string& text = key.text.reveal();
     for (const std::string& sent : {text, "Bearer " + text, "bearer  " + text, "BEARER " + text,
                                     "Basic " + base64("anyone:" + text), "Basic " + base64(":" + text)}) {
@@ -105,7 +105,7 @@ TEST_F(IngestKeysTest, knowAKeyThatWasMadeAMomentAgo) {
 }
 
 TEST_F(IngestKeysTest, forgetARevokedKeyAtTheNextRefresh) {
-    const NewIngestKey key = make_key();
+    const NewApiKey key = make_key();
     ASSERT_TRUE(admit(key));
     ASSERT_TRUE(command_.revoke_key(key.key.id, now_));
     ASSERT_TRUE(keys_->refresh());
@@ -115,7 +115,7 @@ TEST_F(IngestKeysTest, forgetARevokedKeyAtTheNextRefresh) {
 }
 
 TEST_F(IngestKeysTest, refreshByThemselves) {
-    const NewIngestKey key = make_key();
+    const NewApiKey key = make_key();
     ASSERT_TRUE(admit(key));
     keys_->keep_fresh();
     ASSERT_TRUE(command_.revoke_key(key.key.id, now_));
@@ -130,7 +130,7 @@ TEST_F(IngestKeysTest, askTheCatalogForUnknownKeysOnlySoOften) {
         EXPECT_EQ(kind_of(keys_->admit(unknown(i), off_loopback)), ErrorKind::unauthenticated);
     EXPECT_EQ(kind_of(keys_->admit(unknown(100), off_loopback)), ErrorKind::overloaded);
     // Those who are known do not notice, and those who are new are known after the next refresh.
-    const NewIngestKey key = make_key();
+    const NewApiKey key = make_key();
     EXPECT_EQ(kind_of(admit(key)), ErrorKind::overloaded);
     ASSERT_TRUE(keys_->refresh());
     EXPECT_TRUE(admit(key));
@@ -139,7 +139,7 @@ TEST_F(IngestKeysTest, askTheCatalogForUnknownKeysOnlySoOften) {
 }
 
 TEST_F(IngestKeysTest, limitRequestsPerSecond) {
-    const NewIngestKey key = make_key({.requests_per_second = 3, .bytes_per_second = {}});
+    const NewApiKey key = make_key({.requests_per_second = 3, .bytes_per_second = {}});
     for (int i = 0; i < 3; ++i) EXPECT_TRUE(admit(key)) << i;
     const Result<Tenant> refused = admit(key);
     EXPECT_EQ(kind_of(refused), ErrorKind::overloaded);
@@ -153,7 +153,7 @@ TEST_F(IngestKeysTest, limitRequestsPerSecond) {
 }
 
 TEST_F(IngestKeysTest, limitBytesPerSecondAndLetALargeBodyPayLater) {
-    const NewIngestKey key = make_key({.requests_per_second = {}, .bytes_per_second = 1000});
+    const NewApiKey key = make_key({.requests_per_second = {}, .bytes_per_second = 1000});
     const Result<Tenant> tenant = admit(key);
     ASSERT_TRUE(tenant);
     keys_->charge(*tenant, 3000);
@@ -165,8 +165,8 @@ TEST_F(IngestKeysTest, limitBytesPerSecondAndLetALargeBodyPayLater) {
 }
 
 TEST_F(IngestKeysTest, doNotChargeOneKeyForAnother) {
-    const NewIngestKey greedy = make_key({.requests_per_second = 1, .bytes_per_second = 10});
-    const NewIngestKey modest = make_key({.requests_per_second = 1, .bytes_per_second = 10});
+    const NewApiKey greedy = make_key({.requests_per_second = 1, .bytes_per_second = 10});
+    const NewApiKey modest = make_key({.requests_per_second = 1, .bytes_per_second = 10});
     const Result<Tenant> tenant = admit(greedy);
     ASSERT_TRUE(tenant);
     keys_->charge(*tenant, 1'000'000);
@@ -176,7 +176,7 @@ TEST_F(IngestKeysTest, doNotChargeOneKeyForAnother) {
 }
 
 TEST_F(IngestKeysTest, rememberWhatWasUsedOverARefresh) {
-    const NewIngestKey key = make_key({.requests_per_second = 1, .bytes_per_second = {}});
+    const NewApiKey key = make_key({.requests_per_second = 1, .bytes_per_second = {}});
     ASSERT_TRUE(admit(key));
     make_key();
     ASSERT_TRUE(keys_->refresh());
@@ -184,7 +184,7 @@ TEST_F(IngestKeysTest, rememberWhatWasUsedOverARefresh) {
 }
 
 TEST_F(IngestKeysTest, survivesAClockThatIsSetBack) {
-    const NewIngestKey key = make_key({.requests_per_second = 1, .bytes_per_second = {}});
+    const NewApiKey key = make_key({.requests_per_second = 1, .bytes_per_second = {}});
     ASSERT_TRUE(admit(key));
     pass(Nanos::hours(-1));
     EXPECT_FALSE(admit(key));
@@ -193,7 +193,7 @@ TEST_F(IngestKeysTest, survivesAClockThatIsSetBack) {
 }
 
 TEST_F(IngestKeysTest, serveManyThreadsWhileKeysChange) {
-    const NewIngestKey key = make_key({.requests_per_second = {}, .bytes_per_second = 1'000'000'000});
+    const NewApiKey key = make_key({.requests_per_second = {}, .bytes_per_second = 1'000'000'000});
     std::atomic<int> refused = 0;
     {
         std::vector<std::jthread> threads;

@@ -1,29 +1,21 @@
 // The catalog's schema, as the numbered steps that led to it. A step that was released never changes: what
-// comes after is a new step. Plain SQL that SQLite and PostgreSQL both read; times are nanoseconds since
-// 1970.
+// comes after is a new file in migrations/ and a new element here. Plain SQL that SQLite and PostgreSQL both
+// read; times are nanoseconds since 1970.
 #pragma once
 
 #include <array>
 #include <span>
 #include <string_view>
 
+#include "catalog/migrations/0001_projects.h"
+#include "catalog/migrations/0002_accounts.h"
+
 namespace obs {
 
-inline constexpr std::array<std::string_view, 7> catalog_step_1{
-    "CREATE TABLE organisations (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, created BIGINT NOT NULL)",
-    "CREATE TABLE projects (id TEXT PRIMARY KEY, org TEXT NOT NULL REFERENCES organisations (id), "
-    "name TEXT NOT NULL, slug TEXT NOT NULL UNIQUE, created BIGINT NOT NULL, UNIQUE (org, name))",
-    "CREATE TABLE ingest_keys (id TEXT PRIMARY KEY, prefix TEXT NOT NULL, sha256 TEXT NOT NULL UNIQUE, "
-    "project TEXT NOT NULL REFERENCES projects (id), requests_per_second BIGINT, bytes_per_second BIGINT, "
-    "created BIGINT NOT NULL, revoked BIGINT)",
-    "CREATE INDEX ingest_keys_by_project ON ingest_keys (project)",
-    "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
-    "INSERT INTO organisations (id, name, created) VALUES ('default', 'default', 0)",
-    "INSERT INTO projects (id, org, name, slug, created) VALUES ('default', 'default', 'default', 'default', "
-    "0)",
-};
-
 // Step i + 1 is element i.
-inline constexpr std::array<std::span<const std::string_view>, 1> catalog_steps{catalog_step_1};
+inline constexpr std::array catalog_steps{
+    std::span<const std::string_view>(catalog_step_1),
+    std::span<const std::string_view>(catalog_step_2),
+};
 
 }  // namespace obs

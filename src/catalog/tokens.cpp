@@ -8,6 +8,7 @@
 #include <simdjson.h>
 
 #include "base/json_writer.h"
+#include "catalog/sha256.h"
 
 namespace obs {
 namespace {
@@ -68,23 +69,40 @@ std::optional<std::string> decoded(std::string_view base64url) {
     return text;
 }
 
-// The header decides how a library checks the signature, so it is read before any library sees the token.
-std::expected<void, TokenRefusal> check_header(std::string_view part) {
+struct TokenHeader {
+    Algorithm algorithm = Algorithm::hs256;
+    std::string kid{};
+};
+
+// The header decides how a signature is checked, so it is read before any library sees the token. What else
+// it may name (jwk, jku, x5u, …) is never looked at: keys come from us alone.
+std::expected<TokenHeader, TokenRefusal> header_of(std::string_view part, const JwtKeys& others) {
     const std::optional<std::string> text = decoded(part);
     simdjson::dom::parser parser;
     object header;
     if (!text || parser.parse(*text).get(header) != simdjson::SUCCESS)
         return refuse(TokenFault::malformed, "the token's header is no JSON object");
     std::string_view algorithm;
-    if (header["alg"].get(algorithm) != simdjson::SUCCESS || algorithm != "HS256")
-        return refuse(TokenFault::algorithm, "the token must be signed with HS256");
+    if (header["alg"].get(algorithm) != simdjson::SUCCESS) algorithm = {};
+    TokenHeader found;
+    if (algorithm == name_of(Algorithm::rs256) && others.has(Algorithm::rs256))
+        found.algorithm = Algorithm::rs256;
+    else if (algorithm == name_of(Algorithm::es256) && others.has(Algorithm::es256))
+        found.algorithm = Algorithm::es256;
+    else if (algorithm != name_of(Algorithm::hs256))
+        return refuse(TokenFault::algorithm,
+                      "the token must be signed with HS256, or with a key that is trusted here");
     // RFC 7515 4.1.11: who does not know what is critical must refuse.
     if (header["crit"].error() != simdjson::NO_SUCH_FIELD)
         return refuse(TokenFault::algorithm, "the token has critical header fields that are not known here");
-    return {};
+    std::string_view kid;
+    if (header["kid"].error() != simdjson::NO_SUCH_FIELD && header["kid"].get(kid) != simdjson::SUCCESS)
+        return refuse(TokenFault::algorithm, "the token's kid must be a text");
+    found.kid = kid;
+    return found;
 }
 
-std::expected<std::string, TokenRefusal> checked_payload(std::string_view token, const Secret& secret) {
+std::expected<std::string, TokenRefusal> payload_by_secret(std::string_view token, const Secret& secret) {
     const Signature signed_token(cjose_jws_import(token.data(), token.size(), nullptr));
     if (!signed_token) return refuse(TokenFault::malformed, "the token cannot be read");
     const Key key = key_of(secret);
@@ -95,6 +113,17 @@ std::expected<std::string, TokenRefusal> checked_payload(std::string_view token,
     if (!cjose_jws_get_plaintext(signed_token.get(), &bytes, &size, nullptr))
         return refuse(TokenFault::malformed, "the token has no content");
     return std::string(reinterpret_cast<const char*>(bytes), size);
+}
+
+std::expected<std::string, TokenRefusal> payload_by_key(std::string_view token, const TokenHeader& header,
+                                                        const JwtKeys& keys) {
+    const std::size_t first = token.find('.'), last = token.rfind('.');
+    const auto signature = decoded(token.substr(last + 1));
+    auto payload = decoded(token.substr(first + 1, last - first - 1));
+    if (!signature || !payload) return refuse(TokenFault::malformed, "the token cannot be read");
+    if (!keys.verify(header.algorithm, header.kid, token.substr(0, last), *signature))
+        return refuse(TokenFault::signature, "the token's signature is wrong");
+    return *std::move(payload);
 }
 
 bool is_absent(const object& claims, std::string_view name) {
@@ -136,7 +165,8 @@ std::expected<std::optional<double>, TokenRefusal> time_claim(const object& clai
     return std::optional(seconds);
 }
 
-std::expected<void, TokenRefusal> check_times(const object& claims, UnixNanos now) {
+// When the token expires.
+std::expected<UnixNanos, TokenRefusal> check_times(const object& claims, UnixNanos now) {
     const double seconds = static_cast<double>(now.since_epoch) / nanos_a_second;
     const double latest_start = seconds + static_cast<double>(AccessTokens::leeway.count) / nanos_a_second;
     for (const std::string_view name : {"iat", "nbf"}) {
@@ -149,24 +179,58 @@ std::expected<void, TokenRefusal> check_times(const object& claims, UnixNanos no
     if (!end) return std::unexpected(end.error());
     if (!end->has_value()) return refuse(TokenFault::claims, "the token does not say when it expires (exp)");
     if (**end <= seconds) return refuse(TokenFault::expired, "the token has expired");
+    constexpr double latest = 9e9;  // seconds; the year 2255, inside 64 bits of nanoseconds
+    return UnixNanos{static_cast<std::int64_t>(std::min(**end, latest) * nanos_a_second)};
+}
+
+// `aud` is a text or a list of texts (RFC 7519 4.1.3).
+bool is_for(const object& claims, std::string_view audience) {
+    std::string_view one;
+    if (claims["aud"].get(one) == simdjson::SUCCESS) return one == audience;
+    const auto several = list_claim(claims, "aud");
+    return several && std::ranges::find(*several, audience) != several->end();
+}
+
+std::expected<void, TokenRefusal> check_origin(const object& claims, const AccessTokens::Trust& others) {
+    std::string_view issuer;
+    if (!others.issuer.empty() && (claims["iss"].get(issuer) != simdjson::SUCCESS || issuer != others.issuer))
+        return refuse(TokenFault::claims, "the token was made by an issuer that is not trusted here");
+    if (!others.audience.empty() && !is_for(claims, others.audience))
+        return refuse(TokenFault::claims, "the token was made for another audience");
     return {};
 }
 
-std::expected<Principal, TokenRefusal> principal_of(const object& claims) {
+// Empty when the claim is absent.
+std::expected<std::string, TokenRefusal> optional_text(const object& claims, std::string_view name) {
+    return is_absent(claims, name) ? std::string() : text_claim(claims, name);
+}
+
+std::expected<TokenClaims, TokenRefusal> read_claims(const object& claims, bool ours) {
     const auto subject = text_claim(claims, "sub");
     const auto org = text_claim(claims, "org_id");
-    const auto role_name = text_claim(claims, "role");
+    const auto role = text_claim(claims, "role");
+    const auto id = optional_text(claims, "jti");
+    // A session and a key are ours to name.
+    const auto session = ours ? optional_text(claims, "sid") : std::string();
+    const auto key = ours ? optional_text(claims, "key") : std::string();
+    for (const auto* claim : {&subject, &org, &role, &id, &session, &key})
+        if (!*claim) return std::unexpected(claim->error());
     const auto projects = list_claim(claims, "projects");
     auto permissions = list_claim(claims, "permissions");
-    for (const auto* claim : {&subject, &org, &role_name})
-        if (!*claim) return std::unexpected(claim->error());
     for (const auto* claim : {&projects, &std::as_const(permissions)})
         if (!*claim) return std::unexpected(claim->error());
-    const std::optional<Role> role = role_from(*role_name);
-    if (!role)
-        return refuse(TokenFault::claims, "the token's role is none of admin, developer, viewer, billing");
-    if (is_absent(claims, "permissions")) permissions = permissions_of(*role);
-    return Principal{*subject, *org, *projects, *role, *std::move(permissions)};
+    const std::optional<Role> known = role_from(*role);
+    const bool stated = !is_absent(claims, "permissions");
+    if (!stated && known) permissions = permissions_of(*known);
+    TokenClaims found;
+    found.states_permissions = stated;
+    found.ours = ours;
+    found.principal = {*subject, *org, *projects, known.value_or(Role::custom), *std::move(permissions)};
+    if (!known) found.principal.role_name = *role;
+    found.principal.session = *session;
+    found.principal.key = *key;
+    found.principal.token = *id;
+    return found;
 }
 
 void write_list(JsonWriter& json, std::string_view name, const std::vector<std::string>& texts) {
@@ -181,9 +245,12 @@ std::string claims_of(const TokenRequest& request, UnixNanos now) {
     JsonWriter json(text);
     json.begin_object().field("sub", request.subject).field("org_id", request.org);
     write_list(json, "projects", request.projects);
-    json.field("role", name_of(request.role));
+    json.field("role", request.role == Role::custom ? request.role_name : name_of(request.role));
+    if (request.permissions) write_list(json, "permissions", *request.permissions);
+    if (!request.session.empty()) json.field("sid", request.session);
+    if (!request.key.empty()) json.field("key", request.key);
     json.field("iat", issued).field("exp", issued + request.lifetime.count / nanos_a_second);
-    json.field("jti", random_text(22)).end_object();
+    json.field("jti", request.session.empty() ? random_text(22) : request.session).end_object();
     return text;
 }
 
@@ -204,8 +271,16 @@ std::string_view name_of(Role role) {
         case Role::developer: return "developer";
         case Role::viewer: return "viewer";
         case Role::billing: return "billing";
+        case Role::custom: break;
     }
     return "";
+}
+
+std::optional<std::string_view> permission_from(std::string_view text) {
+    if (text == "*") return "*";
+    const auto* known = std::ranges::find_if(
+        all_permissions, [&](std::string_view permission) { return is_same_permission(permission, text); });
+    return known == all_permissions.end() ? std::nullopt : std::optional(*known);
 }
 
 std::optional<Role> role_from(std::string_view text) {
@@ -228,6 +303,7 @@ std::vector<std::string> permissions_of(Role role) {
         // give.
         case Role::billing:
             return {"read:costs", "read:usage", "read:exports", "export:costs", "manage:budgets"};
+        case Role::custom: break;
     }
     return {};
 }
@@ -239,6 +315,7 @@ bool Principal::may(std::string_view permission) const {
 }
 
 std::string_view code_of(TokenFault fault) {
+    if (fault == TokenFault::key) return "INVALID_API_KEY";
     return fault == TokenFault::expired ? "EXPIRED_TOKEN" : "INVALID_TOKEN";
 }
 
@@ -249,12 +326,13 @@ Result<AccessTokens> AccessTokens::with_secret(Secret secret) {
     return AccessTokens(std::move(secret));
 }
 
-Result<AccessTokens> AccessTokens::of_directory(const DataDirectory& directory) {
+Result<AccessTokens> AccessTokens::of(const DataDirectory& directory, Catalog& catalog) {
     for (const char* variable : {"LLMOBS_JWT_SECRET", "JWT_SECRET"}) {
         const char* value = std::getenv(variable);
         if (value != nullptr && *value != '\0') return OBS_TRY(with_secret(Secret(value)), "{}", variable);
     }
-    return with_secret(OBS_TRY(directory.secret("jwt")));
+    if (catalog.address().is_file()) return with_secret(OBS_TRY(directory.secret("jwt")));
+    return with_secret(Secret(OBS_TRY(catalog.setting_or_set("jwt_secret", random_text(64)))));
 }
 
 Result<std::string> AccessTokens::issue(const TokenRequest& request, UnixNanos now) const {
@@ -276,20 +354,32 @@ Result<std::string> AccessTokens::issue(const TokenRequest& request, UnixNanos n
     return std::string(compact);
 }
 
-std::expected<Principal, TokenRefusal> AccessTokens::verify(std::string_view token, UnixNanos now) const {
+std::expected<TokenClaims, TokenRefusal> AccessTokens::read(std::string_view token, UnixNanos now) const {
     if (token.size() > size_limit) return refuse(TokenFault::malformed, "the token is larger than 8 KiB");
     if (!has_compact_form(token))
         return refuse(TokenFault::malformed, "the token is not three parts of base64url");
-    if (const auto header = check_header(token.substr(0, token.find('.'))); !header)
-        return std::unexpected(header.error());
-    const auto payload = checked_payload(token, secret_);
+    const auto header = header_of(token.substr(0, token.find('.')), others_.keys);
+    if (!header) return std::unexpected(header.error());
+    const bool ours = header->algorithm == Algorithm::hs256;
+    const auto payload =
+        ours ? payload_by_secret(token, secret_) : payload_by_key(token, *header, others_.keys);
     if (!payload) return std::unexpected(payload.error());
     simdjson::dom::parser parser;
     object claims;
     if (parser.parse(*payload).get(claims) != simdjson::SUCCESS)
         return refuse(TokenFault::malformed, "the token's content is no JSON object");
-    if (const auto times = check_times(claims, now); !times) return std::unexpected(times.error());
-    return principal_of(claims);
+    const auto expires = check_times(claims, now);
+    if (!expires) return std::unexpected(expires.error());
+    if (!ours)
+        if (const auto origin = check_origin(claims, others_); !origin)
+            return std::unexpected(origin.error());
+    auto found = read_claims(claims, ours);
+    if (!found) return found;
+    found->principal.expires = *expires;
+    // What is signed is the name of a token without one: its signature can be written in several ways.
+    if (found->principal.token.empty())
+        found->principal.token = sha256_hex(token.substr(0, token.rfind('.')));
+    return found;
 }
 
 }  // namespace obs

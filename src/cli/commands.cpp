@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/time.h"
+#include "catalog/accounts.h"
 #include "catalog/catalog.h"
 #include "catalog/data_directory.h"
 #include "catalog/tokens.h"
@@ -64,32 +65,43 @@ int run_serve_command(const Context& context, const SettingFlags& flags) {
     return loaded.problems.empty() ? context.serve(loaded.settings) : misused;
 }
 
-// The data directory for the commands that only read it: the flag, else the variable, else the default.
+struct Opened {
+    DataDirectory directory;
+    Catalog catalog;
+};
+
+// The data directory, and the catalog, for the commands that run beside a server: the flag, else the
+// variable, else the default.
 struct DataFlag {
-    std::string given;
+    std::string given, catalog;
 
     void add_to(CLI::App& command) {
         command.add_option("--data", given, "directory that holds everything [LLMOBS_DATA]")
             ->type_name("DIR")
             ->default_str(ServeSettings().data.string());
+        command.add_option("--catalog", catalog, "the one that serve was started with [LLMOBS_CATALOG]")
+            ->type_name("URL")
+            ->default_str("a file of the data directory");
     }
     std::filesystem::path path(const Environment& environment) const {
-        if (!given.empty()) return given;
-        const auto variable = environment.find("LLMOBS_DATA");
-        const bool set = variable != environment.end() && !variable->second.empty();
-        return set ? std::filesystem::path(variable->second) : ServeSettings().data;
+        const std::string text = first_of(given, environment, "LLMOBS_DATA");
+        return text.empty() ? ServeSettings().data : std::filesystem::path(text);
+    }
+    Result<Opened> open(const Environment& environment) const {
+        DataDirectory directory = OBS_TRY(DataDirectory::open(path(environment), Lock::read_only));
+        CatalogAddress address = OBS_TRY(
+            CatalogAddress::of(first_of(catalog, environment, "LLMOBS_CATALOG"), directory.catalog_file()));
+        Catalog opened = OBS_TRY(Catalog::open(std::move(address), Migrations::refuse));
+        return Opened{std::move(directory), std::move(opened)};
+    }
+
+private:
+    static std::string first_of(const std::string& flag, const Environment& environment,
+                                std::string_view name) {
+        const auto variable = environment.find(name);
+        return !flag.empty() || variable == environment.end() ? flag : variable->second;
     }
 };
-
-struct Opened {
-    DataDirectory directory;
-    Catalog catalog;
-};
-Result<Opened> open_beside_server(const std::filesystem::path& path) {
-    DataDirectory directory = OBS_TRY(DataDirectory::open(path, Lock::read_only));
-    Catalog catalog = OBS_TRY(Catalog::open(directory.catalog_file(), Migrations::refuse));
-    return Opened{std::move(directory), std::move(catalog)};
-}
 
 // `90s`, `15m`, `24h`, `7d`.
 Result<Nanos> lifetime_from(std::string_view text) {
@@ -111,7 +123,8 @@ struct TokenCommand {
 
     void add_to(CLI::App& command) {
         data.add_to(command);
-        command.add_option("--role", role, "admin, developer, viewer or billing")->capture_default_str();
+        command.add_option("--role", role, "admin, developer, viewer, billing, or a role of your own")
+            ->capture_default_str();
         command.add_option("--ttl", ttl, "how long it is valid")->type_name("TIME")->capture_default_str();
         command
             .add_option("--project", projects,
@@ -123,22 +136,53 @@ struct TokenCommand {
 
     Result<std::string> make(const Environment& environment) const {
         TokenRequest request{.subject = subject, .projects = {}};
-        const std::optional<Role> known = role_from(role);
-        if (!known)
-            return fail(ErrorKind::invalid_input, "--role {:?} is none of admin, developer, viewer, billing",
-                        role);
-        request.role = *known;
         request.lifetime = OBS_TRY(lifetime_from(ttl));
-        const Opened opened = OBS_TRY(open_beside_server(data.path(environment)));
+        const std::optional<Role> built_in = role_from(role);
+        request.role = built_in.value_or(Role::custom);
+        Opened opened = OBS_TRY(data.open(environment));
+        if (!built_in) {
+            request.role_name = role;
+            if (!OBS_TRY(Accounts(opened.catalog).role_by_name(request.org, role)))
+                return fail(ErrorKind::invalid_input,
+                            "--role {:?} is none of admin, developer, viewer, billing, nor one of your own",
+                            role);
+        }
         for (const std::string& name : projects.empty() ? std::vector<std::string>{"default"} : projects)
             request.projects.push_back(OBS_TRY(opened.catalog.project(name)).id);
-        return OBS_TRY(AccessTokens::of_directory(opened.directory)).issue(request, system_now());
+        return OBS_TRY(AccessTokens::of(opened.directory, opened.catalog)).issue(request, system_now());
     }
 
     int run(const Context& context) const {
         const Result<std::string> token = make(context.environment);
         if (!token) return complain(context, token.error());
         fmt::print(context.console.out, "{}\n", *token);
+        return done;
+    }
+};
+
+struct LoginCommand {
+    DataFlag data;
+    std::string user = "admin@localhost";
+
+    void add_to(CLI::App& command) {
+        data.add_to(command);
+        command.add_option("--user", user, "email of the user")->capture_default_str();
+    }
+
+    Result<Secret> make(const Environment& environment) const {
+        const Opened opened = OBS_TRY(data.open(environment));
+        Accounts accounts(opened.catalog);
+        const std::optional<User> known = OBS_TRY(accounts.user_by_email(user));
+        if (!known) return fail(ErrorKind::not_found, "there is no user {}", user);
+        if (!known->active) return fail(ErrorKind::invalid_input, "user {} is not active", user);
+        return accounts.create_login_code(known->id, system_now());
+    }
+
+    int run(const Context& context) const {
+        const Result<Secret> code = make(context.environment);
+        if (!code) return complain(context, code.error());
+        fmt::print(context.console.err, "valid for 15 minutes, once:\n");
+        fmt::print(context.console.out, "{}\n", code->reveal());
         return done;
     }
 };
@@ -169,12 +213,12 @@ struct KeyCreateCommand {
     Result<void> create(const Context& context) const {
         if (requests < 0 || bytes < 0)
             return fail(ErrorKind::invalid_input, "a quota is at least 1 a second");
-        Opened opened = OBS_TRY(open_beside_server(data.path(context.environment)));
+        Opened opened = OBS_TRY(data.open(context.environment));
         const Project target = OBS_TRY(find_or_create(opened.catalog, context));
         Quota quota;
         if (requests > 0) quota.requests_per_second = requests;
         if (bytes > 0) quota.bytes_per_second = bytes;
-        const NewIngestKey made = OBS_TRY(opened.catalog.create_key(target, quota, system_now()));
+        const NewApiKey made = OBS_TRY(opened.catalog.create_key(target, quota, system_now()));
         fmt::print(context.console.err, "{} for project {}; this is the only time the key is shown:\n",
                    made.key.id, target.name);
         fmt::print(context.console.out, "{}\n", made.text.reveal());
@@ -202,16 +246,16 @@ struct KeyListCommand {
     void add_to(CLI::App& command) { data.add_to(command); }
 
     int run(const Context& context) const {
-        const Result<Opened> opened = open_beside_server(data.path(context.environment));
+        const Result<Opened> opened = data.open(context.environment);
         if (!opened) return complain(context, opened.error());
-        const Result<std::vector<IngestKey>> keys = opened->catalog.keys();
+        const Result<std::vector<ApiKey>> keys = opened->catalog.keys();
         if (!keys) return complain(context, keys.error());
-        constexpr std::string_view row = "{:<18}{:<24}{:<20}{:<26}{:<32}{}\n";
+        constexpr std::string_view row = "{:<38}{:<24}{:<20}{:<26}{:<32}{}\n";
         fmt::print(context.console.out, row, "ID", "KEY", "PROJECT", "CREATED", "QUOTA", "STATE");
-        for (const IngestKey& key : *keys)
-            fmt::print(context.console.out, row, key.id, key.prefix + "...", key.project,
-                       rfc3339(key.created), quota_text(key.quota),
-                       key.revoked ? "revoked " + rfc3339(*key.revoked) : "active");
+        for (const ApiKey& key : *keys)
+            fmt::print(context.console.out, row, key.id, key.prefix + "...",
+                       fmt::format("{}", fmt::join(key.projects, ",")), rfc3339(key.created),
+                       quota_text(key.quota), key.revoked ? "revoked " + rfc3339(*key.revoked) : "active");
         return done;
     }
 };
@@ -226,9 +270,9 @@ struct KeyRevokeCommand {
     }
 
     int run(const Context& context) const {
-        Result<Opened> opened = open_beside_server(data.path(context.environment));
+        Result<Opened> opened = data.open(context.environment);
         if (!opened) return complain(context, opened.error());
-        const Result<IngestKey> revoked = opened->catalog.revoke_key(id, system_now());
+        const Result<ApiKey> revoked = opened->catalog.revoke_key(id, system_now());
         if (!revoked) return complain(context, revoked.error());
         fmt::print(context.console.out, "revoked {} ({}...)\n", revoked->id, revoked->prefix);
         return done;
@@ -291,6 +335,9 @@ int run(int argc, const char* const* argv, Console console, const Environment& e
 
     TokenCommand token;
     offer(*app.add_subcommand("token", "print a token for the HTTP API"), token, context, code);
+    LoginCommand login;
+    offer(*app.add_subcommand("login", "print a one-time login for a user, when no password is known"), login,
+          context, code);
     CLI::App* key = app.add_subcommand("key", "keys with which applications send data");
     key->require_subcommand(1);
     KeyCreateCommand create;

@@ -40,7 +40,7 @@ protected:
     void start_server() {
         server_.emplace(*DataDirectory::open(data(), Lock::take));
         catalog_.emplace(*Catalog::open(server_->catalog_file(), Migrations::apply));
-        tokens_.emplace(*AccessTokens::of_directory(*server_));
+        tokens_.emplace(*AccessTokens::of(*server_, *catalog_));
     }
     std::string data() const { return (scratch_.path() / "data").string(); }
     static std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
@@ -121,12 +121,12 @@ TEST_F(CommandTest, aTokenIsUnderstoodByTheServer) {
                          "default", "--subject", "ann"});
     ASSERT_EQ(ran.code, 0) << ran.err;
     const UnixNanos now = system_now();
-    const auto principal = tokens_->verify(first_line(ran.out), now);
-    ASSERT_TRUE(principal) << principal.error().message;
-    EXPECT_EQ(principal->role, Role::viewer);
-    EXPECT_EQ(principal->subject, "ann");
-    EXPECT_EQ(principal->projects, std::vector<std::string>{"default"});
-    EXPECT_FALSE(tokens_->verify(first_line(ran.out), now + Nanos::seconds(91)));
+    const auto claims = tokens_->read(first_line(ran.out), now);
+    ASSERT_TRUE(claims) << claims.error().message;
+    EXPECT_EQ(claims->principal.role, Role::viewer);
+    EXPECT_EQ(claims->principal.subject, "ann");
+    EXPECT_EQ(claims->principal.projects, std::vector<std::string>{"default"});
+    EXPECT_FALSE(tokens_->read(first_line(ran.out), now + Nanos::seconds(91)));
 }
 
 struct NoToken {

@@ -200,13 +200,16 @@ private:
     }
 
     void check_catalog(const DataDirectory& directory) {
-        const Result<Catalog> catalog = Catalog::open(directory.catalog_file(), Migrations::refuse);
+        const auto address = CatalogAddress::of(settings_.catalog.reveal(), directory.catalog_file());
+        const Result<Catalog> catalog = !address ? Result<Catalog>(std::unexpected(address.error()))
+                                                 : Catalog::open(*address, Migrations::refuse);
         if (!catalog)
             return broken("catalog: " + catalog.error().message,
                           "start `observatory serve` once and look at its log");
-        const Result<std::vector<IngestKey>> keys = catalog->keys();
+        const Result<std::vector<ApiKey>> keys = catalog->keys();
         if (!keys) return broken("catalog: " + keys.error().message, "restore it from a backup");
-        const auto active = std::ranges::count_if(*keys, [](const IngestKey& key) { return !key.revoked; });
+        const auto active =
+            std::ranges::count_if(*keys, [](const ApiKey& key) { return key.sends() && !key.revoked; });
         const bool needs_key = !settings_.otlp_grpc.is_loopback() || !settings_.otlp_http.is_loopback();
         if (needs_key && active == 0)
             return warn(

@@ -13,9 +13,11 @@
 
 #include "base/byte_budget.h"
 #include "base/log.h"
+#include "catalog/authority.h"
 #include "catalog/catalog.h"
 #include "catalog/data_directory.h"
 #include "catalog/ingest_keys.h"
+#include "catalog/sign_in.h"
 #include "catalog/tokens.h"
 #include "cli/commands.h"
 #include "cli/machine.h"
@@ -168,8 +170,10 @@ public:
 
     Result<void> start() {
         directory_.emplace(OBS_TRY(DataDirectory::open(settings_.data, Lock::take)));
-        catalog_.emplace(OBS_TRY(Catalog::open(directory_->catalog_file(), Migrations::apply)));
-        tokens_.emplace(OBS_TRY(AccessTokens::of_directory(*directory_)));
+        catalog_.emplace(OBS_TRY(
+            Catalog::open(OBS_TRY(CatalogAddress::of(settings_.catalog.reveal(), directory_->catalog_file())),
+                          Migrations::apply)));
+        OBS_TRY_VOID(start_authority());
         keys_ = OBS_TRY(IngestKeys::load(*catalog_));
         keys_->keep_fresh();
         prices_.emplace(OBS_TRY(PriceTable::load(
@@ -207,6 +211,19 @@ public:
     }
 
 private:
+    Result<void> start_authority() {
+        AccessTokens tokens = OBS_TRY(AccessTokens::of(*directory_, *catalog_));
+        if (!settings_.jwt_keys.empty())
+            tokens.trust({.keys = OBS_TRY(JwtKeys::load(settings_.jwt_keys), "--jwt-key"),
+                          .issuer = settings_.jwt_issuer,
+                          .audience = settings_.jwt_audience});
+        authority_ = OBS_TRY(Authority::load(*catalog_, std::move(tokens)));
+        authority_->keep_fresh();
+        sign_in_.emplace(*catalog_, *authority_,
+                         SignIn::Options{.session_lifetime = settings_.session_lifetime});
+        return {};
+    }
+
     Result<void> start_intake() {
         const Disk disk = OBS_TRY(disk_of(directory_->path()));
         journal_ = OBS_TRY(Journal::open(
@@ -240,13 +257,13 @@ private:
 
         serve::ApiOptions api;
         api.cors_origins = settings_.cors_origins;
-        serve::ApiParts parts{
-            .store = *store_,
-            .live = *live_,
-            .unpriced = *live_,
-            .metrics = metrics_,
-            .verify = [this](std::string_view token, UnixNanos now) { return tokens_->verify(token, now); },
-            .not_ready = [this] { return not_ready(); }};
+        serve::ApiParts parts{.store = *store_,
+                              .live = *live_,
+                              .unpriced = *live_,
+                              .metrics = metrics_,
+                              .verify = [this](std::string_view credential,
+                                               UnixNanos now) { return authority_->of(credential, now); },
+                              .not_ready = [this] { return not_ready(); }};
         add_metric_sources(metrics_, {.ingest = *ingest_,
                                       .writer = *writer_,
                                       .open = *open_traces_,
@@ -273,7 +290,7 @@ private:
         listeners.push_back(listener(settings_.otlp_http, *otlp_, "otlp http"));
         listeners.push_back(listener(settings_.api, *api_, "api"));
         server_ = OBS_TRY(net::Server::start(server, std::move(listeners)));
-        first_token_ = OBS_TRY(tokens_->issue(
+        first_token_ = OBS_TRY(authority_->tokens().issue(
             {.role = Role::admin, .lifetime = first_token_lifetime, .subject = "start"}, system_now()));
         return {};
     }
@@ -287,7 +304,8 @@ private:
     const ServeSettings& settings_;
     std::optional<DataDirectory> directory_;
     std::optional<Catalog> catalog_;
-    std::optional<AccessTokens> tokens_;
+    std::unique_ptr<Authority> authority_;
+    std::optional<SignIn> sign_in_;
     std::unique_ptr<IngestKeys> keys_;
     std::optional<PriceTable> prices_;
     Tokeniser tokeniser_;

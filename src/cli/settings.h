@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/result.h"
+#include "base/secret.h"
 #include "base/time.h"
 
 namespace obs::cli {
@@ -39,6 +40,10 @@ struct ServeSettings {
     Address otlp_http{"127.0.0.1", 4318};
     Address api{"127.0.0.1", 8080};
     StoreKind store = StoreKind::embedded;
+    Secret catalog;                        // postgresql://…; empty: a file of the data directory
+    std::filesystem::path jwt_keys;        // public keys of others who issue tokens; empty: none
+    std::string jwt_issuer, jwt_audience;  // what their tokens must name; empty: anything
+    Nanos session_lifetime = Nanos::hours(12);
     std::filesystem::path prices;           // empty: only the built-in catalogue
     std::filesystem::path tls_certificate;  // PEM chain; empty: no TLS
     std::filesystem::path tls_key;

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "catalog/address.h"
 #include "cli/settings.h"
 
 namespace obs::cli {
@@ -199,6 +200,30 @@ Access store_kind() {
             }};
 }
 
+// `jwt_issuer` and the like: a short text.
+Access text(std::string ServeSettings::* member) {
+    return {[=](ServeSettings& settings, std::string_view given) -> Result<void> {
+                if (given.empty() || given.size() > 1000) return refuse(given.substr(0, 80), "a short text");
+                settings.*member = given;
+                return {};
+            },
+            [=](const ServeSettings& settings) { return settings.*member; }};
+}
+
+// What is wrong is said without the text, and what is set is shown without the password.
+Access catalog_address() {
+    return {[](ServeSettings& settings, std::string_view given) -> Result<void> {
+                OBS_TRY(CatalogAddress::url(given));
+                settings.catalog = Secret(std::string(given));
+                return {};
+            },
+            [](const ServeSettings& settings) {
+                if (settings.catalog.empty()) return std::string("a file of the data directory");
+                const auto address = CatalogAddress::url(settings.catalog.reveal());
+                return address ? address->shown() : std::string();
+            }};
+}
+
 struct NamedLevel {
     std::string_view name;
     log::Level level;
@@ -253,6 +278,17 @@ std::vector<Setting> make_table() {
         setting("api", "HOST:PORT", "listen here for the HTTP API", address(&S::api)),
         setting("store", "URL", "where spans are kept: embedded, or memory (gone after a stop)",
                 store_kind()),
+        setting("catalog", "URL",
+                "where users, projects and keys are kept: postgresql://user:password@host/database",
+                catalog_address()),
+        setting("session-lifetime", "TIME", "how long one stays signed in", duration(&S::session_lifetime),
+                {{}, {"JWT_EXPIRATION"}, {}}),
+        setting("jwt-key", "FILE",
+                "public keys of an issuer whose tokens count too: PEM, or a JSON Web Key Set",
+                path(&S::jwt_keys)),
+        setting("jwt-issuer", "TEXT", "what tokens of that issuer must have as iss", text(&S::jwt_issuer)),
+        setting("jwt-audience", "TEXT", "what tokens of that issuer must have as aud",
+                text(&S::jwt_audience)),
         setting("prices", "FILE", "YAML file with prices that win over the built-in ones", path(&S::prices)),
         setting("tls-cert", "FILE", "PEM certificate chain: every port speaks TLS",
                 path(&S::tls_certificate)),

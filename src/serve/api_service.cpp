@@ -16,7 +16,7 @@ namespace obs::serve {
 struct ApiService::Admitted {
     const Route* route = nullptr;  // null for paths that nobody answers
     std::vector<std::pair<std::string_view, std::string>> path{};
-    std::unique_ptr<const Principal> principal{};
+    std::shared_ptr<const Principal> principal{};
     std::string request_id{};
     UnixNanos now;
     std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
@@ -71,6 +71,14 @@ ErrorCode code_of_status(int status) {
     }
 }
 
+ErrorCode code_of_fault(TokenFault fault) {
+    switch (fault) {
+        case TokenFault::expired: return ErrorCode::expired_token;
+        case TokenFault::key: return ErrorCode::invalid_api_key;
+        default: return ErrorCode::invalid_token;
+    }
+}
+
 Router build_router(SpanStore& store, const ApiParts& parts) {
     std::vector<Route> routes = trace_routes(store, parts.live);
     for (Route& route : system_routes(store, parts.unpriced, parts.metrics, parts.not_ready))
@@ -86,12 +94,11 @@ bool same_word(std::string_view a, std::string_view lower) {
     return std::ranges::equal(a, lower, {}, [](char c) { return c >= 'A' && c <= 'Z' ? char(c | 0x20) : c; });
 }
 
-// The token behind `Bearer `, or why there is none.
-ApiResult<std::string_view> bearer_token(const net::RequestHead& head) {
+// The token behind `Bearer `, or the key, or why there is neither.
+ApiResult<std::string_view> credential_of(const net::RequestHead& head) {
     const std::string_view header = head.headers.get("authorization");
-    if (header.empty() && !head.headers.get("x-api-key").empty())
-        return refuse(ErrorCode::invalid_api_key, "X-API-Key",
-                      "API keys send data; to read, use Authorization: Bearer with a token");
+    if (const std::string_view key = head.headers.get("x-api-key"); header.empty() && !key.empty())
+        return key;
     if (header.empty())
         return refuse(ErrorCode::missing_authorization, "Authorization",
                       "send Authorization: Bearer <token>; `observatory token` makes one");
@@ -119,23 +126,21 @@ ApiService::ApiService(ApiParts parts, ApiOptions options)
 
 ApiService::~ApiService() = default;
 
-ApiResult<std::unique_ptr<const Principal>> ApiService::authorized(const net::RequestHead& head,
+ApiResult<std::shared_ptr<const Principal>> ApiService::authorized(const net::RequestHead& head,
                                                                    const Route& route, UnixNanos now) const {
     if (route.access == Access::open) return nullptr;
     if (route.access == Access::open_on_loopback && head.listener_on_loopback) return nullptr;
-    const std::string_view token = OBS_ANSWER(bearer_token(head));
-    auto principal = parts_.verify(token, now);
-    if (!principal) {
-        const bool expired = principal.error().fault == TokenFault::expired;
-        return refuse(expired ? ErrorCode::expired_token : ErrorCode::invalid_token, "Authorization", "{}",
+    const std::string_view credential = OBS_ANSWER(credential_of(head));
+    auto principal = parts_.verify(credential, now);
+    if (!principal)
+        return refuse(code_of_fault(principal.error().fault), "Authorization", "{}",
                       principal.error().message);
-    }
-    if (principal->org.empty())
+    if ((*principal)->org.empty())
         return refuse(ErrorCode::invalid_token, "Authorization", "the token names no organisation");
-    if (!principal->may(route.permission))
+    if (!route.permission.empty() && !(*principal)->may(route.permission))
         return refuse(ErrorCode::insufficient_permissions, "", "this takes the permission {}",
                       route.permission);
-    return std::make_unique<const Principal>(std::move(*principal));
+    return *std::move(principal);
 }
 
 std::variant<net::Proceed, net::Response> ApiService::admit(const net::RequestHead& head) {

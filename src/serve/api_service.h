@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "catalog/authority.h"
 #include "catalog/tokens.h"
 #include "net/http.h"
 #include "net/workers.h"
@@ -32,8 +33,8 @@ struct ApiParts {
     const query::UnpricedModels& unpriced;
     // Sources of /metrics of the rest of the program; the service adds its own.
     Metrics& metrics;
-    // Tokens::verify, thread-safe.
-    std::function<std::expected<Principal, TokenRefusal>(std::string_view token, UnixNanos now)> verify;
+    // Authority::of, thread-safe and quick: of a token or a key.
+    std::function<Authority::Recognised(std::string_view credential, UnixNanos now)> verify;
     NotReady not_ready;
     Clock clock = system_now;
 };
@@ -62,7 +63,7 @@ private:
     struct Admitted;
 
     // Who asks, or why not; nothing on routes that do not care.
-    ApiResult<std::unique_ptr<const Principal>> authorized(const net::RequestHead& head, const Route& route,
+    ApiResult<std::shared_ptr<const Principal>> authorized(const net::RequestHead& head, const Route& route,
                                                            UnixNanos now) const;
     net::Response answered(const net::Request& request, const Admitted& admitted);
     net::Response finished(net::Response response, const net::RequestHead& head, const Admitted& admitted,

@@ -85,7 +85,7 @@ struct Route {
     std::string_view method;
     std::string_view pattern;  // `/api/v1/traces/:trace_id`
     Access access;
-    std::string_view permission;  // `read:traces`; empty for open routes
+    std::string_view permission;  // `read:traces`; empty: everybody whom `access` lets in
     Handler handler;
     RouteDocs docs{};
     CacheRule cache{};

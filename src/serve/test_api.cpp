@@ -14,7 +14,9 @@ namespace {
 
 constexpr UnixNanos now = obs::test::noon + Nanos::hours(1);
 
-std::expected<Principal, TokenRefusal> verify(std::string_view token, UnixNanos) {
+Authority::Recognised verify(std::string_view token, UnixNanos) {
+    if (token.starts_with("llmo_sk_"))
+        return std::unexpected(TokenRefusal{TokenFault::key, "there is no such key"});
     if (token == "old") return std::unexpected(TokenRefusal{TokenFault::expired, "the token has expired"});
     Principal principal{};
     principal.subject = "test";
@@ -23,13 +25,13 @@ std::expected<Principal, TokenRefusal> verify(std::string_view token, UnixNanos)
     if (token == "homeless") {
         principal.projects.clear();
         principal.permissions = permissions_of(Role::viewer);
-        return principal;
+        return std::make_shared<const Principal>(std::move(principal));
     }
     const auto role = role_from(token);
     if (!role) return std::unexpected(TokenRefusal{TokenFault::signature, "the token was not made here"});
     principal.role = *role;
     principal.permissions = permissions_of(*role);
-    return principal;
+    return std::make_shared<const Principal>(std::move(principal));
 }
 
 }  // namespace

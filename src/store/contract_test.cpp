@@ -572,6 +572,71 @@ TEST_P(StoreContract, another_organisation_or_project_is_never_seen) {
     EXPECT_EQ(figures(count), "1");
 }
 
+// Some stores read few projects one by one, and many together.
+TEST_P(StoreContract, rows_of_several_projects_come_in_one_order) {
+    for (const int projects : {2, 16, 17, 40}) {
+        SCOPED_TRACE(projects);
+        const std::string other = fmt::format("{}-{}", org(), projects);
+        std::vector<TestRow> rows;
+        for (int i = 0; i < 3 * projects; ++i)
+            rows.push_back(span(fmt::format("s{}", i))
+                               .set("org_id", other)
+                               .project(fmt::format("p{}", i * 7 % projects))
+                               .model(i % 2 == 0 ? "even" : "odd")
+                               .at(std::chrono::seconds(i)));
+        write(rows);
+        std::reverse(rows.begin(), rows.end());
+        RowQuestion question(Scope(other, {}));
+        question.limit = 7;
+        EXPECT_EQ(names_of(walk(question)), names_of(rows));
+        question.scope = Scope(other, {"p0", "p1", "nobody's"});
+        std::vector<TestRow> of_two;
+        for (const TestRow& row : rows)
+            if (text_at(row, "project_id") == "p0" || text_at(row, "project_id") == "p1")
+                of_two.push_back(row);
+        EXPECT_EQ(names_of(walk(question)), names_of(of_two));
+        question.filter = where("model", eq, {"even"});
+        std::erase_if(of_two, [](const TestRow& row) { return text_at(row, "model") != "even"; });
+        EXPECT_EQ(names_of(walk(question)), names_of(of_two));
+    }
+}
+
+TEST_P(StoreContract, a_project_that_comes_later_is_seen) {
+    EXPECT_EQ(names(Filter{}), "");
+    write({span("a").project("p").at(1s)});
+    EXPECT_EQ(names(Filter{}), "a");
+    write({span("b").project("q").at(2s)});
+    EXPECT_EQ(names(Filter{}), "b a");
+}
+
+TEST_P(StoreContract, the_same_span_twice_is_told_apart_by_the_filter) {
+    write({span("a").model("first").at(1s)});
+    write({span("a").model("second").at(1s)});
+    for (const char* model : {"first", "second"}) {
+        const std::vector<TestRow> found = ask(rows_where(where("model", eq, {model})));
+        ASSERT_EQ(found.size(), 1u) << model;
+        EXPECT_EQ(text_at(found.front(), "model"), model);
+    }
+}
+
+TEST_P(StoreContract, rows_are_found_by_their_times) {
+    write({span("a").at(1s), span("b").at(2s), span("b2").at(2s), span("c").at(3s + 1ns), span("d").at(26h)});
+    const auto at = [](std::chrono::nanoseconds after_noon) { return noon.since_epoch + after_noon.count(); };
+    EXPECT_EQ(sorted_words(names(where("ts", in, {at(2s), at(3s + 1ns), at(26h), at(4s)}))), "b b2 c d");
+    EXPECT_EQ(names(where("ts", in, {at(1s), std::int64_t{-1}, 0.5})), "a");
+    EXPECT_EQ(names(where("ts", in, {at(3s), std::int64_t{0}})), "");
+}
+
+TEST_P(StoreContract, what_is_not_there_is_known_for_the_whole_window) {
+    std::vector<TestRow> rows;
+    for (int i = 0; i < 5000; ++i) rows.push_back(span("x").at(std::chrono::seconds(i)).model("m"));
+    write(rows);
+    const Result<Rows> answer = store().rows(rows_where(where("model", eq, {"nowhere"})), {});
+    ASSERT_TRUE(answer.has_value()) << answer.error().message;
+    EXPECT_EQ(size_of(answer->batch), 0u);
+    EXPECT_FALSE(answer->scanned_to);
+}
+
 TEST_P(StoreContract, a_window_includes_its_start_and_not_its_end) {
     write({span("a").at(1s), span("b").at(2s), span("c").at(3s), span("later").at(48h)});
     RowQuestion question = rows_where();
@@ -763,6 +828,31 @@ TEST_P(StoreContract, a_stream_hands_over_all_rows_in_pieces) {
     EXPECT_EQ(pieces, 1);
 }
 
+TEST_P(StoreContract, a_trace_is_handed_over_whole) {
+    for (const int spans : {1, 999, 1000, 1500}) {
+        SCOPED_TRACE(spans);
+        const std::string trace = fmt::format("t{}", spans);
+        std::vector<TestRow> rows;
+        for (int i = 0; i < spans; ++i)
+            rows.push_back(
+                span(fmt::format("s{}-{}", spans, i)).trace(trace).at(std::chrono::seconds(i / 2)));
+        rows.push_back(span("other").at(1s));
+        write(rows);
+        RowQuestion question = rows_where(where("trace_id", eq, {trace_bytes(trace)}));
+        question.limit = 0;
+        std::size_t found = 0;
+        ASSERT_TRUE(store().stream(question,
+                                   [&](const AnyBatch& piece) {
+                                       found += size_of(piece);
+                                       return true;
+                                   },
+                                   {}));
+        EXPECT_EQ(found, static_cast<std::size_t>(spans));
+        question.limit = 2000;
+        EXPECT_EQ(ask(question).size(), static_cast<std::size_t>(spans));
+    }
+}
+
 // ---- groups
 
 Aggregate figure(Aggregate::Function function, std::string_view of = {}, Filter only = {},
@@ -949,6 +1039,10 @@ TEST_P(StoreContract, a_span_becomes_the_root_of_its_trace) {
     ASSERT_TRUE(store().amend(amendments).has_value());
     EXPECT_EQ(names(where("is_root", eq, {1})), "orphan");
     EXPECT_EQ(names(Filter{}), "other orphan");
+    // The question for the span to show of a trace: its root, else its first.
+    RowQuestion shown = rows_where();
+    shown.order = {{field("is_root"), true}, {field("ts"), false}};
+    EXPECT_EQ(names(shown), "orphan other");
 }
 
 TEST_P(StoreContract, content_that_came_later_is_found) {
@@ -1151,6 +1245,17 @@ TEST_P(StoreContract, readers_beside_a_writer_see_whole_writes) {
                   return question;
               }()),
               std::to_string(writes * rows_a_write));
+}
+
+TEST_P(StoreContract, health_counts_amended_rows_once) {
+    const std::uint64_t before = store().health().rows;
+    const std::vector<TestRow> rows = write({span("a"), span("b")});
+    Amendments amendments;
+    amendments.org = org();
+    amendments.project = "p";
+    amendments.to_root = {key_of(rows.front())};
+    ASSERT_TRUE(store().amend(amendments).has_value());
+    EXPECT_EQ(store().health().rows, before + 2);
 }
 
 TEST_P(StoreContract, health_counts_rows) {

@@ -11,6 +11,7 @@
 #include "store/clickhouse/migrations.h"
 #include "store/clickhouse/newest_first.h"
 #include "store/clickhouse/rollups.h"
+#include "store/order.h"
 #include "store/sql/render.h"
 
 namespace obs {
@@ -180,7 +181,7 @@ private:
         Piece found = OBS_TRY(ask_at_once(*keys, cancel));
         if (size_of(found.rows) == 0) return Piece{empty_batch(question.table), found.rows_read};
         const auto rows = question_for_rows(question, found.rows);
-        Piece piece = OBS_TRY(ask_at_once(rows.value_or(question), cancel));
+        Piece piece = OBS_TRY(rows ? ask_rows(*rows, cancel) : ask_at_once(question, cancel));
         // Some were amended or erased in between: the page has to be filled up.
         if (rows && size_of(piece.rows) < size_of(found.rows)) piece = OBS_TRY(ask_at_once(question, cancel));
         piece.rows_read += found.rows_read;
@@ -188,7 +189,20 @@ private:
     }
 
     Result<Piece> ask_at_once(const RowQuestion& question, const Cancel& cancel) {
+        // Rows that lie in the order that is asked for: a second thread would cost more than it brings.
+        const bool in_order = question.limit != 0 && RowOrder(question).by_time();
+        return ask(question, cancel,
+                   in_order ? std::vector<std::string>{"max_threads = 1"} : std::vector<std::string>());
+    }
+
+    // All columns of a few rows. Most of it is planning, for which the old analyser takes a sixth less.
+    Result<Piece> ask_rows(const RowQuestion& question, const Cancel& cancel) {
+        return ask(question, cancel, {"max_threads = 1", "enable_analyzer = 0"});
+    }
+
+    Result<Piece> ask(const RowQuestion& question, const Cancel& cancel, std::vector<std::string> settings) {
         Statement statement = render(question, clickhouse_dialect);
+        statement.settings = std::move(settings);
         statement.settings.push_back(fmt::format("max_rows_to_read = {}", question.budget.rows));
         const Transport::Answer answer = OBS_TRY(transport_->ask(statement, cancel));
         Piece piece{empty_batch(question.table), answer.rows_read};

@@ -12,6 +12,7 @@
 #include "model/native.h"
 #include "model/random_batches.h"
 #include "store/clickhouse/embedded_transport.h"
+#include "store/clickhouse/keys_first.h"
 #include "store/clickhouse/migrations.h"
 #include "store/contract_test.h"
 
@@ -216,6 +217,81 @@ TEST(ClickHouseEngine, doesNotTouchSignals) {
         sigaction(signal, nullptr, &action);
         EXPECT_EQ(action.sa_handler, SIG_DFL) << signal;
     }
+}
+
+test::TestRow stored_span(std::string_view name, std::chrono::nanoseconds after_noon) {
+    return test::span(name).set("org_id", "o").project("p").at(after_noon);
+}
+
+TEST(ClickHouseStore, forgottenDaysLeaveNoAmendedColumns) {
+    using namespace std::chrono_literals;
+    const auto store = make_store("forgotten");
+    const auto sql = connect("forgotten");
+    Amendments amendments;
+    amendments.org = "o";
+    amendments.project = "p";
+    for (const std::chrono::hours day : {0h, 24h, 48h}) {
+        const test::TestRow rows[] = {stored_span(fmt::format("s{}", day.count()), day)};
+        ASSERT_TRUE(store->write(test::batch_of(rows), fmt::format("day-{}", day.count())));
+        amendments.to_root.push_back({rows[0].ts(),
+                                      *TraceId::from_bytes(std::get<std::string>(*rows[0].get("trace_id"))),
+                                      *SpanId::from_bytes(std::get<std::string>(*rows[0].get("span_id")))});
+    }
+    ASSERT_TRUE(store->amend(amendments));
+    const std::string_view parts =
+        "SELECT startsWith(partition_id, 'patch-'), count() FROM system.parts WHERE active AND rows > 0 AND "
+        "database = 'forgotten' AND table = 'spans' GROUP BY 1 ORDER BY 1";
+    ASSERT_EQ(tsv(*sql, {std::string(parts)}), "0\t3\n1\t3\n");
+    Forget old;
+    old.before = test::noon + Nanos::hours(36);
+    const auto forgotten = store->forget(old);
+    ASSERT_TRUE(forgotten) << forgotten.error().message;
+    EXPECT_EQ(tsv(*sql, {std::string(parts)}), "0\t1\n1\t1\n");
+}
+
+TEST(KeysFirst, areAskedForWhenManyColumnsOfFewRowsAreWanted) {
+    const auto some = [](std::size_t count) {
+        std::vector<const ColumnInfo*> columns;
+        for (const ColumnInfo& column : columns_of(TableId::spans).first(count)) columns.push_back(&column);
+        return columns;
+    };
+    RowQuestion question(Scope("o", {"p"}));
+    for (const std::size_t columns : {0, 17}) {
+        question.columns = some(columns);
+        const auto keys = question_for_keys(question);
+        ASSERT_TRUE(keys) << columns;
+        EXPECT_EQ(keys->columns, std::vector{find_column(TableId::spans, "ts")});
+        EXPECT_EQ(keys->limit, question.limit);
+    }
+    question.columns = some(16);
+    EXPECT_FALSE(question_for_keys(question));
+    question.columns.clear();
+    for (const std::size_t limit : {0, 1001}) {
+        question.limit = limit;
+        question.filter = {};
+        EXPECT_FALSE(question_for_keys(question)) << limit;
+        question.filter = test::where("trace_id", Operator::eq, {test::trace_bytes("t")});
+        ASSERT_TRUE(question_for_keys(question)) << limit;
+        EXPECT_EQ(question_for_keys(question)->limit, 1000u) << limit;
+    }
+}
+
+TEST(KeysFirst, findTheSameRows) {
+    using namespace std::chrono_literals;
+    const auto store = make_store("keys");
+    std::vector<test::TestRow> rows;
+    for (int i = 0; i < 3000; ++i)
+        rows.push_back(stored_span(fmt::format("s{}", i), std::chrono::milliseconds(i / 2))
+                           .model(i % 100 == 0 ? "rare" : "common"));
+    ASSERT_TRUE(store->write(test::batch_of(rows), "keys"));
+    RowQuestion question(Scope("o", {"p"}));
+    question.filter = test::where("model", Operator::eq, {"rare"});
+    const auto keys = store->rows(*question_for_keys(question), {});
+    ASSERT_TRUE(keys) << keys.error().message;
+    ASSERT_EQ(size_of(keys->batch), 30u);
+    const auto found = store->rows(*question_for_rows(question, keys->batch), {});
+    ASSERT_TRUE(found) << found.error().message;
+    EXPECT_EQ(size_of(found->batch), 30u);
 }
 
 struct ErrorCase {

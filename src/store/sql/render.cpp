@@ -449,7 +449,14 @@ private:
     }
     static bool is_merged(const RowQuestion& question) {
         const std::size_t projects = question.scope.projects().size();
-        return projects > 1 && projects <= most_merged_projects && question.limit != 0 && by_time(question);
+        return projects > 1 && projects <= most_merged_projects && question.limit != 0 && by_time(question) &&
+               !names_times(question.filter);
+    }
+    // Rows of known times are found in all projects at once.
+    static bool names_times(const Filter& filter) {
+        if (filter.kind == Filter::Kind::all) return std::ranges::any_of(filter.children, names_times);
+        return filter.kind == Filter::Kind::condition && filter.condition.op == Operator::in &&
+               is_time(filter.condition.field);
     }
 
     static bool by_time(const RowQuestion& question) {

@@ -44,6 +44,8 @@ struct ServeSettings {
     std::filesystem::path jwt_keys;        // public keys of others who issue tokens; empty: none
     std::string jwt_issuer, jwt_audience;  // what their tokens must name; empty: anything
     Nanos session_lifetime = Nanos::hours(12);
+    Secret redis;  // redis://… or unix://…; empty: limits and cached answers are this process's own
+    std::string rate_limits;                // `viewer=2000,admin=0` over the built-in ones
     std::filesystem::path prices;           // empty: only the built-in catalogue
     std::filesystem::path tls_certificate;  // PEM chain; empty: no TLS
     std::filesystem::path tls_key;
@@ -72,6 +74,7 @@ struct ServeSettings {
     std::int32_t keep_metrics = 90;
     std::int32_t keep_minute_rollups = 37;
     std::int32_t keep_rollups = 395;  // of hours and days
+    std::int32_t keep_audit = 90;
     std::int32_t keep_quarantine = 30;
 };
 

@@ -224,6 +224,23 @@ Access catalog_address() {
             }};
 }
 
+// It is read whole when the program starts; what is set is shown without the password.
+Access redis_address() {
+    return {[](ServeSettings& settings, std::string_view given) -> Result<void> {
+                if (!given.starts_with("redis://") && !given.starts_with("unix://"))
+                    return fail(ErrorKind::invalid_input,
+                                "an address of Redis begins with redis:// or unix://");
+                settings.redis = Secret(std::string(given));
+                return {};
+            },
+            [](const ServeSettings& settings) {
+                const std::string& url = settings.redis.reveal();
+                if (url.empty()) return std::string("none");
+                const std::size_t at = url.rfind('@');
+                return at == std::string::npos ? url : "redis://…" + url.substr(at);
+            }};
+}
+
 struct NamedLevel {
     std::string_view name;
     log::Level level;
@@ -289,6 +306,14 @@ std::vector<Setting> make_table() {
         setting("jwt-issuer", "TEXT", "what tokens of that issuer must have as iss", text(&S::jwt_issuer)),
         setting("jwt-audience", "TEXT", "what tokens of that issuer must have as aud",
                 text(&S::jwt_audience)),
+        setting(
+            "redis", "URL",
+            "Redis that instances share, for limits and cached answers: redis://[:password@]host[:port][/db]",
+            redis_address(), {{}, {"REDIS_URL"}, {}}),
+        setting(
+            "rate-limits", "LIST",
+            "requests a minute by role, for example viewer=2000,admin=0; 0 is no limit, off limits nobody",
+            text(&S::rate_limits)),
         setting("prices", "FILE", "YAML file with prices that win over the built-in ones", path(&S::prices)),
         setting("tls-cert", "FILE", "PEM certificate chain: every port speaks TLS",
                 path(&S::tls_certificate)),
@@ -333,6 +358,7 @@ std::vector<Setting> make_table() {
                 days(&S::keep_minute_rollups)),
         setting("keep-rollups", "DAYS", "days to keep figures by the hour and by the day",
                 days(&S::keep_rollups)),
+        setting("keep-audit", "DAYS", "days to keep who asked the API for what", days(&S::keep_audit)),
         setting("keep-quarantine", "DAYS", "days to keep rows that the store refused",
                 days(&S::keep_quarantine)),
     };

@@ -61,6 +61,16 @@ void Ingest::accept(IntakeRequest request, Done done) {
     }
 }
 
+void Ingest::keep_rows(Tenant tenant, AnyBatch rows, Done done) {
+    const UnixNanos now = options_.clock();
+    Understood understood{};
+    understood.payload.tenant = std::move(tenant);
+    understood.payload.request = fingerprint("own", fmt::format("{} {}", now.since_epoch, ++own_rows_));
+    understood.payload.others.push_back(std::move(rows));
+    resends_.begin(understood.payload.request, now, done);
+    keep(std::move(understood), std::move(done));
+}
+
 DecodeLimits Ingest::limits_for(Nanos keep) const {
     DecodeLimits limits = options_.limits;
     limits.oldest = keep;

@@ -97,6 +97,11 @@ bool read_number(const element& json, std::string_view key, std::uint64_t& numbe
     return json[key].get(number) == simdjson::SUCCESS;
 }
 
+bool read_number(const element& json, std::string_view key, std::optional<std::uint64_t>& number) {
+    if (json[key].error() != simdjson::SUCCESS) return true;
+    return read_number(json, key, number.emplace());
+}
+
 // Hex, because a JSON number of 64 bits does not survive every client.
 bool read_fingerprint(const element& json, std::uint64_t& number) {
     std::string_view text;
@@ -155,6 +160,7 @@ std::string to_text(const Cursor& cursor, const std::vector<Order>& order) {
     json.field("direction", order.empty() || order.front().descending ? "desc" : "asc");
     json.field("question", fmt::format("{:016x}", cursor.question));
     json.field("seq", cursor.seq).field("now", rfc3339(cursor.now));
+    if (cursor.alike) json.field("alike", *cursor.alike);
     if (cursor.floor) json.field("floor", rfc3339(*cursor.floor));
     if (cursor.to) json.field("to", rfc3339(*cursor.to));
     json.end_object();
@@ -171,7 +177,7 @@ Result<Cursor> parse_cursor(std::string_view text, std::uint64_t question, const
     Cursor cursor;
     if (!read_fingerprint(json, cursor.question) || !read_number(json, "seq", cursor.seq) ||
         !read_time(json, "now", cursor.now) || !read_time(json, "floor", cursor.floor) ||
-        !read_time(json, "to", cursor.to))
+        !read_time(json, "to", cursor.to) || !read_number(json, "alike", cursor.alike))
         return unreadable();
     if (cursor.question != question)
         return invalid("it belongs to another question; ask without it to start again");

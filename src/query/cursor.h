@@ -19,6 +19,9 @@ struct Cursor {
     UnixNanos now;               // of the first page: what `now-1h` means during the walk
     // The last row shown. Nothing when the walk goes on below `to`, behind a scan that used up its budget.
     std::optional<RowQuestion::Position> after{};
+    // Of rows that nothing in the order tells from the last one, so many have been shown; nothing: all of
+    // them (records.h).
+    std::optional<std::uint64_t> alike{};
     // A scan that used up its budget (decision 24) splits the window: this page lies in [floor, to).
     std::optional<UnixNanos> floor{}, to{};
 };

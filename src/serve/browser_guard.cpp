@@ -49,10 +49,13 @@ void BrowserGuard::add_headers(const net::RequestHead& head, std::string_view me
     if (origin.empty() || !allows(origin)) return;
     headers.add("access-control-allow-origin", std::string(origin));
     headers.add("vary", "Origin");
-    headers.add("access-control-expose-headers", "X-Request-ID");
+    headers.add(
+        "access-control-expose-headers",
+        "X-Request-ID, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, ETag");
     if (methods.empty()) return;
     headers.add("access-control-allow-methods", std::string(methods));
-    headers.add("access-control-allow-headers", "authorization, content-type, x-request-id");
+    headers.add("access-control-allow-headers",
+                "authorization, content-type, x-api-key, x-request-id, if-none-match, if-modified-since");
     headers.add("access-control-max-age", "3600");
 }
 

@@ -36,6 +36,7 @@ struct Asked {
     struct Text {
         std::string name, text;
     };
+    TableId table = TableId::spans;
     std::optional<Text> from, to, view, cursor, limit, include, project;
     std::vector<Sort> sorts;
     std::string sort_name = "sort";
@@ -91,7 +92,7 @@ ApiResult<std::vector<Order>> order_of(const Asked& asked) {
         return refuse(ErrorCode::limit_exceeded, asked.sort_name, "rows can be sorted by {} fields",
                       most_sorts);
     for (const Sort& sort : asked.sorts) {
-        const auto field = query::find_field(spans, sort.field);
+        const auto field = query::find_field(asked.table, sort.field);
         if (!field || !field->field->sortable)
             return refuse(ErrorCode::invalid_field_value, asked.sort_name, "rows cannot be sorted by \"{}\"",
                           std::string_view(sort.field).substr(0, 100));
@@ -100,7 +101,9 @@ ApiResult<std::vector<Order>> order_of(const Asked& asked) {
     return order;
 }
 
-ApiResult<void> check_filter(const query::ListQuestion& question, query::Content content) {
+// Of a ListQuestion or a RecordQuestion.
+template <class Question>
+ApiResult<void> check_filter(const Question& question, query::Content content) {
     const ColumnInfo* read = query::content_read_by(question.filter);
     if (read != nullptr && content == query::Content::hidden)
         return refuse(ErrorCode::resource_access_denied, read->api_name(),
@@ -119,13 +122,11 @@ std::uint64_t fingerprint_of(const Asked& asked, const Scope& scope) {
     return hash64(text + '\0' + asked.question);
 }
 
-// `filter` reads the form's own conditions, relative to the time it is given.
-template <class ReadFilter>
-ApiResult<ListRequest> understood(const Asked& asked, const Principal& principal, UnixNanos now,
-                                  ReadFilter&& filter) {
-    query::ListQuestion question(OBS_ANSWER(scope_of(principal, asked.project ? asked.project->text : "")));
+// What lists of spans and of records have in common. `filter` reads the form's own conditions, relative to
+// the time it is given.
+template <class Question, class ReadFilter>
+ApiResult<void> understand(Question& question, const Asked& asked, UnixNanos now, ReadFilter&& filter) {
     question.now = now;
-    question.view = OBS_ANSWER(view_of(asked.view));
     question.order = OBS_ANSWER(order_of(asked));
     question.limit = OBS_ANSWER(limit_of(asked.limit));
     question.fingerprint = fingerprint_of(asked, question.scope);
@@ -136,19 +137,47 @@ ApiResult<ListRequest> understood(const Asked& asked, const Principal& principal
     }
     question.window = OBS_ANSWER(window_of(asked, question.now));
     question.filter = OBS_ANSWER(filter(question.now));
+    return {};
+}
+
+Selection selection_of(const Asked& asked, query::Content content) {
+    return asked.fields ? Selection::named(asked.table, *asked.fields, content)
+                        : Selection::all(asked.table, content);
+}
+
+void need(std::vector<const ColumnInfo*>& columns, const ColumnInfo* column) {
+    if (std::ranges::count(columns, column) == 0) columns.push_back(column);
+}
+
+template <class ReadFilter>
+ApiResult<ListRequest> understood(const Asked& asked, const Principal& principal, UnixNanos now,
+                                  ReadFilter&& filter) {
+    query::ListQuestion question(OBS_ANSWER(scope_of(principal, asked.project ? asked.project->text : "")));
+    question.view = OBS_ANSWER(view_of(asked.view));
+    OBS_ANSWER(understand(question, asked, now, filter));
     if (asked.include) question.include = OBS_ANSWER(include_from(asked.include->text));
     const query::Content content = content_for(principal);
-    if (auto checked = check_filter(question, content); !checked) return std::unexpected(checked.error());
-    Selection selection =
-        asked.fields ? Selection::named(spans, *asked.fields, content) : Selection::all(spans, content);
+    OBS_ANSWER(check_filter(question, content));
+    Selection selection = selection_of(asked, content);
     question.columns = selection.columns();
     // Also what cursors are made of, and what says where evaluations of a trace belong.
-    const auto need = [&](const ColumnInfo* column) {
-        if (std::ranges::count(question.columns, column) == 0) question.columns.push_back(column);
-    };
-    need(find_column(spans, "is_root"));
-    for (const Order& by : question.order) need(by.field.column);
+    need(question.columns, find_column(spans, "is_root"));
+    for (const Order& by : question.order) need(question.columns, by.field.column);
     return ListRequest{std::move(question), std::move(selection)};
+}
+
+template <class ReadFilter>
+ApiResult<RecordRequest> understood_records(const Asked& asked, const Principal& principal, UnixNanos now,
+                                            ReadFilter&& filter) {
+    query::RecordQuestion question(asked.table,
+                                   OBS_ANSWER(scope_of(principal, asked.project ? asked.project->text : "")));
+    OBS_ANSWER(understand(question, asked, now, filter));
+    const query::Content content = content_for(principal);
+    OBS_ANSWER(check_filter(question, content));
+    Selection selection = selection_of(asked, content);
+    question.columns = selection.columns();
+    for (const Order& by : question.order) need(question.columns, by.field.column);
+    return RecordRequest{std::move(question), std::move(selection)};
 }
 
 // ---- the list ----
@@ -173,11 +202,11 @@ ApiResult<Filter> named(const Asked::Text& parameter, Result<Filter> filter) {
 }
 
 ApiResult<Filter> equal_to(const Asked::Text& parameter, std::string_view field,
-                           std::vector<std::string> texts, UnixNanos now) {
+                           std::vector<std::string> texts, UnixNanos now, TableId table = spans) {
     std::vector<Value> values;
     for (std::string& text : texts) values.emplace_back(std::move(text));
     const Operator op = values.size() == 1 ? Operator::eq : Operator::in;
-    return named(parameter, query::where(spans, *query::find_field(spans, field), op, values, now));
+    return named(parameter, query::where(table, *query::find_field(table, field), op, values, now));
 }
 
 ApiResult<Filter> tagged(const Asked::Text& parameter, std::vector<std::string> tags, UnixNanos now) {
@@ -220,6 +249,59 @@ ApiResult<Filter> condition_of(std::string_view name, const Parameters& paramete
     return equal_to(parameter, name, {parameter.text}, now);
 }
 
+// The frame of a list: what is neither filter nor, for spans, view and include.
+Asked asked_by(const Parameters& parameters, std::span<const ParameterInfo> table, TableId of) {
+    Asked asked{.table = of,
+                .from = found(parameters, "from"),
+                .to = found(parameters, "to"),
+                .view = {},
+                .cursor = found(parameters, "cursor"),
+                .limit = found(parameters, "limit"),
+                .include = {},
+                .project = found(parameters, "project_id"),
+                .sorts = {{std::string(parameters.text("sort_by")), parameters.text("sort_order") == "desc"}},
+                .sort_name = "sort_by",
+                .fields = {},
+                .question = std::string(table_name(of))};
+    if (parameters.has("fields")) asked.fields = parameters.list("fields");
+    for (const ParameterInfo& info : table)
+        if (parameters.has(info.name) && !among(shape_parameters, info.name))
+            asked.question += fmt::format("\n{}={}", info.name, parameters.text(info.name));
+    return asked;
+}
+
+constexpr std::string_view frame_parameters[] = {"from",    "to",         "project_id", "cursor", "limit",
+                                                 "sort_by", "sort_order", "fields",     "offset", "format"};
+
+// Records: what is no part of the frame is the name of a field.
+ApiResult<Filter> record_condition(TableId table, const ParameterInfo& info, const Parameters& parameters,
+                                   UnixNanos now) {
+    const Asked::Text parameter = *found(parameters, info.name);
+    if (info.name == "search") return named(parameter, query::where_found(table, parameter.text));
+    if (info.name == "min_severity")
+        return named(parameter,
+                     query::where(table, *query::find_field(table, "severity_number"), Operator::gte,
+                                  std::vector<Value>{*parameters.integer(info.name)}, now));
+    const auto is = [&](Value value) {
+        return named(parameter, query::where(table, *query::find_field(table, info.name), Operator::eq,
+                                             std::vector<Value>{std::move(value)}, now));
+    };
+    if (info.type == ParameterType::integer) return is(*parameters.integer(info.name));
+    if (info.type == ParameterType::flag) return is(std::int64_t{*parameters.flag(info.name)});
+    if (info.type == ParameterType::list)
+        return equal_to(parameter, info.name, parameters.list(info.name), now, table);
+    return equal_to(parameter, info.name, {parameter.text}, now, table);
+}
+
+ApiResult<Filter> record_filter(TableId table, std::span<const ParameterInfo> infos,
+                                const Parameters& parameters, UnixNanos now) {
+    Filter all;
+    for (const ParameterInfo& info : infos)
+        if (parameters.has(info.name) && !among(frame_parameters, info.name))
+            all.also(OBS_ANSWER(record_condition(table, info, parameters, now)));
+    return all;
+}
+
 constexpr std::string_view filter_parameters[] = {
     "trace_id",     "session_id", "user_id",        "provider",     "model",        "environment",
     "service_name", "span_name",  "operation_type", "min_duration", "max_duration", "min_cost",
@@ -238,11 +320,12 @@ using simdjson::dom::element;
 
 class SearchBody {
 public:
-    explicit SearchBody(const element& root) : root_(root) {}
+    explicit SearchBody(const element& root, TableId table = spans) : root_(root), table_(table) {}
 
     ApiResult<Asked> asked() {
         if (has("filters") && has("filter")) return twice("filter", "filters");
         Asked asked;
+        asked.table = table_;
         asked.from = OBS_ANSWER(text_or_number("from", "start_time"));
         asked.to = OBS_ANSWER(text_or_number("to", "end_time"));
         asked.view = OBS_ANSWER(text_at("view"));
@@ -259,7 +342,7 @@ public:
         for (const std::string_view key : {"filters", "filter"}) {
             element json;
             if (root_[key].get(json) != simdjson::SUCCESS || json.is_null()) continue;
-            return OBS_ANSWER(query::parse_filter(spans, json, now));
+            return OBS_ANSWER(query::parse_filter(table_, json, now));
         }
         return Filter{};
     }
@@ -362,7 +445,7 @@ private:
     }
 
     std::string fingerprint_text(const Asked& asked) const {
-        std::string text = "search";
+        std::string text = fmt::format("search {}", table_name(table_));
         const auto part = [&](const std::optional<Asked::Text>& given) {
             text += '\n' + (given ? given->text : std::string());
         };
@@ -376,7 +459,23 @@ private:
     }
 
     element root_;
+    TableId table_;
 };
+
+// The body as an object; `parser` keeps it.
+ApiResult<element> body_of(simdjson::dom::parser& parser, std::string_view body) {
+    if (body.empty()) return refuse(ErrorCode::invalid_request, "", "the body is empty; send a JSON object");
+    // Deeper than filters may be, so that those are refused by name.
+    constexpr std::size_t depth = 256;
+    element root;
+    simdjson::error_code fault = parser.allocate(std::max<std::size_t>(body.size(), 64), depth);
+    if (fault == simdjson::SUCCESS) fault = parser.parse(body.data(), body.size()).get(root);
+    if (fault != simdjson::SUCCESS)
+        return refuse(ErrorCode::invalid_request, "", "the body is no JSON: {}",
+                      simdjson::error_message(fault));
+    if (!root.is_object()) return refuse(ErrorCode::invalid_request, "", "the body is a JSON object");
+    return root;
+}
 
 // The rows' own order needs no cursor value of its own.
 void forget_default_order(Asked& asked) {
@@ -395,6 +494,10 @@ ApiResult<Scope> scope_of(const Principal& principal, std::string_view project) 
         return refuse(ErrorCode::project_access_denied, "project_id",
                       "the token does not include this project");
     return Scope(principal.org, {std::string(project)});
+}
+
+ApiResult<Filter> flat_filter(const Parameters& parameters, UnixNanos now) {
+    return filter_of(parameters, now);
 }
 
 query::Content content_for(const Principal& principal) {
@@ -422,41 +525,40 @@ ApiResult<ListRequest> list_request(std::string_view query, const Principal& pri
     const Parameters parameters = OBS_ANSWER(Parameters::read(trace_list_parameters, query, now));
     if (parameters.integer("offset").value_or(0) != 0)
         return refuse(ErrorCode::invalid_request, "offset", "pages are walked by cursor, not by offset");
-    Asked asked{.from = found(parameters, "from"),
-                .to = found(parameters, "to"),
-                .view = found(parameters, "view"),
-                .cursor = found(parameters, "cursor"),
-                .limit = found(parameters, "limit"),
-                .include = found(parameters, "include"),
-                .project = found(parameters, "project_id"),
-                .sorts = {{std::string(parameters.text("sort_by")), parameters.text("sort_order") == "desc"}},
-                .sort_name = "sort_by",
-                .fields = {},
-                .question = "list"};
-    if (parameters.has("fields")) asked.fields = parameters.list("fields");
-    for (const ParameterInfo& info : trace_list_parameters)
-        if (parameters.has(info.name) && !among(shape_parameters, info.name))
-            asked.question += fmt::format("\n{}={}", info.name, parameters.text(info.name));
+    Asked asked = asked_by(parameters, trace_list_parameters, spans);
+    asked.view = found(parameters, "view");
+    asked.include = found(parameters, "include");
     forget_default_order(asked);
     return understood(asked, principal, now, [&](UnixNanos then) { return filter_of(parameters, then); });
 }
 
 ApiResult<ListRequest> search_request(std::string_view body, const Principal& principal, UnixNanos now) {
-    if (body.empty()) return refuse(ErrorCode::invalid_request, "", "the body is empty; send a JSON object");
     simdjson::dom::parser parser;
-    // Deeper than filters may be, so that those are refused by name.
-    constexpr std::size_t depth = 256;
-    element root;
-    simdjson::error_code fault = parser.allocate(std::max<std::size_t>(body.size(), 64), depth);
-    if (fault == simdjson::SUCCESS) fault = parser.parse(body.data(), body.size()).get(root);
-    if (fault != simdjson::SUCCESS)
-        return refuse(ErrorCode::invalid_request, "", "the body is no JSON: {}",
-                      simdjson::error_message(fault));
-    if (!root.is_object()) return refuse(ErrorCode::invalid_request, "", "the body is a JSON object");
+    const element root = OBS_ANSWER(body_of(parser, body));
     SearchBody search(root);
     Asked asked = OBS_ANSWER(search.asked());
     forget_default_order(asked);
     return understood(asked, principal, now, [&](UnixNanos then) { return search.filter(then); });
+}
+
+ApiResult<RecordRequest> record_list_request(TableId table, std::span<const ParameterInfo> infos,
+                                             std::string_view query, const Principal& principal,
+                                             UnixNanos now) {
+    const Parameters parameters = OBS_ANSWER(Parameters::read(infos, query, now));
+    Asked asked = asked_by(parameters, infos, table);
+    forget_default_order(asked);
+    return understood_records(asked, principal, now,
+                              [&](UnixNanos then) { return record_filter(table, infos, parameters, then); });
+}
+
+ApiResult<RecordRequest> record_search_request(TableId table, std::string_view body,
+                                               const Principal& principal, UnixNanos now) {
+    simdjson::dom::parser parser;
+    const element root = OBS_ANSWER(body_of(parser, body));
+    SearchBody search(root, table);
+    Asked asked = OBS_ANSWER(search.asked());
+    forget_default_order(asked);
+    return understood_records(asked, principal, now, [&](UnixNanos then) { return search.filter(then); });
 }
 
 }  // namespace obs::serve

@@ -6,6 +6,7 @@
 
 #include "base/time.h"
 #include "catalog/tokens.h"
+#include "query/records.h"
 #include "query/traces.h"
 #include "serve/api_error.h"
 #include "serve/parameters.h"
@@ -92,10 +93,25 @@ ApiResult<ListRequest> list_request(std::string_view query, const Principal& pri
 // The body of a search. Unknown members are ignored.
 ApiResult<ListRequest> search_request(std::string_view body, const Principal& principal, UnixNanos now);
 
+// The same for tables of records. Parameters are those of the frame (window, page, order, fields), `search`,
+// `min_severity`, and names of fields.
+struct RecordRequest {
+    query::RecordQuestion question;
+    Selection selection;
+};
+ApiResult<RecordRequest> record_list_request(TableId table, std::span<const ParameterInfo> infos,
+                                             std::string_view query, const Principal& principal,
+                                             UnixNanos now);
+ApiResult<RecordRequest> record_search_request(TableId table, std::string_view body,
+                                               const Principal& principal, UnixNanos now);
+
 // Whose rows the caller sees; `project` as a request named it, empty for none (contract 1.2).
 ApiResult<Scope> scope_of(const Principal& principal, std::string_view project);
 
 query::Content content_for(const Principal& principal);
+
+// What the parameters of the list (above) that `parameters` has ask of a row.
+ApiResult<Filter> flat_filter(const Parameters& parameters, UnixNanos now);
 
 // `children,evaluations`; unknown words are refused.
 ApiResult<query::Include> include_from(std::string_view list);

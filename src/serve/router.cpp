@@ -17,6 +17,8 @@ std::string_view next_part(std::string_view& path) {
 }
 
 std::optional<Captured> matched(std::string_view pattern, std::string_view path) {
+    // Most patterns are out of the question at their first difference.
+    if (!path.starts_with(pattern.substr(0, pattern.find(':')))) return std::nullopt;
     Captured captured;
     while (!pattern.empty() && !path.empty()) {
         const std::string_view wanted = next_part(pattern), part = next_part(path);

@@ -56,6 +56,8 @@ private:
 };
 extern template class RowWriter<SpanBatch>;
 extern template class RowWriter<LogBatch>;
+extern template class RowWriter<MetricBatch>;
+extern template class RowWriter<AuditBatch>;
 
 // Attributes with the types they had.
 void write_attributes(JsonWriter& json, const Map& attributes, std::size_t row);

@@ -22,13 +22,16 @@ Reply probe(int status, std::string_view word, UnixNanos now) {
 }
 
 // Probes carry no token, so they say that something is wrong and not what; the log does.
-ApiResult<Reply> answer_health(SpanStore& store, const Call& call) {
+ApiResult<Reply> answer_health(SpanStore& store, const Redis* redis, const Call& call) {
     const StoreHealth health = store.health();
     if (!health.ok) log::warning("api: the store is not healthy: {}", health.reason);
-    Reply reply{.status = health.ok ? 200 : 503};
+    const bool redis_well = redis == nullptr || redis->well();
+    const bool ok = health.ok && redis_well;
+    Reply reply{.status = ok ? 200 : 503};
     JsonWriter json(reply.body);
-    json.begin_object().field("status", health.ok ? "healthy" : "degraded");
-    json.field("database", health.ok ? "healthy" : "unhealthy").field("redis", "not_configured");
+    json.begin_object().field("status", ok ? "healthy" : "degraded");
+    json.field("database", health.ok ? "healthy" : "unhealthy");
+    json.field("redis", redis == nullptr ? "not_configured" : redis_well ? "healthy" : "unhealthy");
     json.field("timestamp", rfc3339(call.now)).end_object();
     return reply;
 }
@@ -55,7 +58,7 @@ constexpr ParameterInfo fields_parameters[] = {
     {"table",
      ParameterType::word,
      "what is asked about",
-     {.words = "spans logs metric_points scores", .fallback = "spans"}}};
+     {.words = "spans logs metric_points scores audit", .fallback = "spans"}}};
 
 ApiResult<Reply> answer_fields(const Call& call) {
     const auto parameters =
@@ -86,8 +89,8 @@ ApiResult<Reply> answer_unpriced(const query::UnpricedModels& unpriced, const Ca
 }  // namespace
 
 std::vector<Route> system_routes(SpanStore& store, const query::UnpricedModels& unpriced,
-                                 const Metrics& metrics, NotReady not_ready) {
-    const Handler health = [&store](const Call& call) { return answer_health(store, call); };
+                                 const Metrics& metrics, NotReady not_ready, const Redis* redis) {
+    const Handler health = [&store, redis](const Call& call) { return answer_health(store, redis, call); };
     const Handler ready = [&store, not_ready = std::move(not_ready)](const Call& call) {
         return answer_ready(store, not_ready, call);
     };

@@ -8,6 +8,7 @@
 
 #include "query/live_data.h"
 #include "serve/metrics.h"
+#include "serve/redis.h"
 #include "serve/router.h"
 #include "store/span_store.h"
 
@@ -17,8 +18,8 @@ namespace obs::serve {
 // thread.
 using NotReady = std::function<std::optional<std::string>()>;
 
-// All outlive the routes.
+// All outlive the routes. `redis` is null when none is used.
 std::vector<Route> system_routes(SpanStore& store, const query::UnpricedModels& unpriced,
-                                 const Metrics& metrics, NotReady not_ready);
+                                 const Metrics& metrics, NotReady not_ready, const Redis* redis);
 
 }  // namespace obs::serve

@@ -175,7 +175,7 @@ void write_page(JsonWriter& json, const query::ListPage& page, const query::List
 }
 
 void write_trace(JsonWriter& json, const query::OneTrace& trace, const Selection& selection,
-                 query::Include include, Content content) {
+                 query::Include include, Content content, const std::function<void()>& more) {
     const RowWriter<SpanBatch> rows(trace.spans, selection);
     const ScoreWriter scores(trace.scores, include, content);
     const auto write_span = [&](JsonWriter& out, std::uint32_t row) {
@@ -192,6 +192,7 @@ void write_trace(JsonWriter& json, const query::OneTrace& trace, const Selection
         TreeWriter(tree, write_span).write(json, tree.top());
         json.end_array();
     }
+    more();
     json.end_object();
 }
 

@@ -1,6 +1,7 @@
 // The answers of the trace routes as JSON.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "query/traces.h"
@@ -32,7 +33,8 @@ private:
 // The value of `data`: an array of rows, or one trace.
 void write_page(JsonWriter& json, const query::ListPage& page, const query::ListQuestion& question,
                 const Selection& selection, query::Content content);
+// `more` adds members to the trace.
 void write_trace(JsonWriter& json, const query::OneTrace& trace, const Selection& selection,
-                 query::Include include, query::Content content);
+                 query::Include include, query::Content content, const std::function<void()>& more);
 
 }  // namespace obs::serve

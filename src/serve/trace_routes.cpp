@@ -6,11 +6,11 @@
 #include <utility>
 
 #include "base/json_writer.h"
-#include "query/condition.h"
 #include "query/fields.h"
 #include "query/traces.h"
 #include "serve/envelope.h"
 #include "serve/list_request.h"
+#include "serve/log_routes.h"
 #include "serve/trace_json.h"
 
 namespace obs::serve {
@@ -28,11 +28,10 @@ constexpr ParameterInfo trace_parameters[] = {
     parameter::project_id,
     {"include",
      ParameterType::words,
-     "what else is shown: the tree of all spans, evaluations, feedback",
-     {.words = "children evaluations feedback"}},
+     "what else is shown: the tree of all spans, evaluations, feedback, log records",
+     {.words = "children evaluations feedback logs"}},
     parameter::fields,
 };
-constexpr ParameterInfo log_parameters[] = {parameter::trace_id, parameter::project_id};
 
 ApiResult<Reply> answer_list(const Traces& traces, const ListRequest& request, const Call& call) {
     const query::ListPage page = OBS_ANSWER(traces.list(request.question, call.cancel));
@@ -59,11 +58,17 @@ std::optional<UnixNanos> end_of(const query::OneTrace& trace) {
     return end;
 }
 
-ApiResult<Reply> answer_trace(const Traces& traces, const Call& call) {
+ApiResult<Reply> answer_trace(SpanStore& store, const Traces& traces, const Call& call) {
     const std::string_view named = call.parameter("trace_id");
     const auto parameters = OBS_ANSWER(Parameters::read(trace_parameters, call.request.head.query, call.now));
     const Scope scope = OBS_ANSWER(scope_of(*call.principal, parameters.text("project_id")));
-    const Include include = OBS_ANSWER(include_from(parameters.text("include")));
+    Include include;
+    for (const std::string& word : parameters.list("include")) {
+        include.children = include.children || word == "children";
+        include.evaluations = include.evaluations || word == "evaluations";
+        include.feedback = include.feedback || word == "feedback";
+    }
+    const bool with_logs = std::ranges::count(parameters.list("include"), "logs") != 0;
     const Content content = content_for(*call.principal);
     const Selection selection = parameters.has("fields")
                                     ? Selection::named(TableId::spans, parameters.list("fields"), content)
@@ -73,49 +78,22 @@ ApiResult<Reply> answer_trace(const Traces& traces, const Call& call) {
     if (id) trace = OBS_ANSWER(traces.one(scope, *id, selection.columns(), include, call.cancel));
     if (!trace)
         return refuse(ErrorCode::trace_not_found, "trace_id", "there is no trace {}", named.substr(0, 100));
+    const Selection log_selection = Selection::all(TableId::logs, content);
+    TraceLogs logs;
+    if (with_logs) logs = OBS_ANSWER(logs_of(store, scope, *id, log_selection, call.cancel));
     Reply reply{.until = end_of(*trace)};
     JsonWriter json(reply.body);
     begin_envelope(json);
-    write_trace(json, *trace, selection, include, content);
+    write_trace(json, *trace, selection, include, content, [&] {
+        if (!with_logs) return;
+        json.key("logs");
+        write_logs(json, logs, log_selection);
+    });
     end_envelope(json, reply, call, content, [&] {
         if (trace->content_cut) json.field("content", "cut");
         if (trace->spans_cut) json.field("spans", "cut");
+        if (logs.cut) json.field("logs", "cut");
     });
-    return reply;
-}
-
-// The log records of one trace, oldest first.
-ApiResult<Reply> answer_logs(SpanStore& store, const Call& call) {
-    constexpr std::size_t most = 1000;
-    const auto parameters = OBS_ANSWER(Parameters::read(log_parameters, call.request.head.query, call.now));
-    RowQuestion question(OBS_ANSWER(scope_of(*call.principal, parameters.text("project_id"))));
-    const auto trace = query::trace_id_from(parameters.text("trace_id"));
-    if (!trace)
-        return refuse(ErrorCode::invalid_field_format, "trace_id",
-                      "name a trace: trace_id of 1 to 32 hex digits");
-    const std::vector<query::Value> values{trace->hex()};
-    const Content content = content_for(*call.principal);
-    const Selection selection = Selection::all(TableId::logs, content);
-    question.table = TableId::logs;
-    question.filter = OBS_ANSWER(query::where(TableId::logs, *query::find_field(TableId::logs, "trace_id"),
-                                              Operator::eq, values, call.now));
-    question.columns = selection.columns();
-    question.order = {{{find_column(TableId::logs, "ts")}, false}};
-    question.limit = most;
-    const Rows rows = OBS_ANSWER(store.rows(question, call.cancel));
-    const LogBatch& logs = std::get<LogBatch>(rows.batch);
-    const RowWriter<LogBatch> writer(logs, selection);
-    Reply reply;
-    JsonWriter json(reply.body);
-    begin_envelope(json);
-    json.begin_array();
-    for (std::size_t row = 0; row < logs.size(); ++row) {
-        json.begin_object();
-        writer.write_members(json, row);
-        json.end_object();
-    }
-    json.end_array();
-    end_envelope(json, reply, call, content, [] {});
     return reply;
 }
 
@@ -156,21 +134,12 @@ std::vector<Route> trace_routes(SpanStore& store, const query::LiveData& live) {
                       "/api/v1/traces/:trace_id",
                       Access::token,
                       "read:traces",
-                      [traces](const Call& call) { return answer_trace(*traces, call); },
+                      [&store, traces](const Call& call) { return answer_trace(store, *traces, call); },
                       {.summary = "One trace: its root, and the tree of its spans when asked for",
                        .tag = "traces",
                        .parameters = trace_parameters,
                        .answer = "TraceAnswer"},
                       {.keep = 300s}});
-    routes.push_back({"GET",
-                      "/api/v1/logs",
-                      Access::token,
-                      "read:traces",
-                      [&store](const Call& call) { return answer_logs(store, call); },
-                      {.summary = "The log records of one trace, oldest first",
-                       .tag = "logs",
-                       .parameters = log_parameters,
-                       .answer = "LogList"}});
     return routes;
 }
 

@@ -1,4 +1,4 @@
-// GET /api/v1/traces, POST /api/v1/traces/search, GET /api/v1/traces/:trace_id, GET /api/v1/logs.
+// GET /api/v1/traces, POST /api/v1/traces/search, GET /api/v1/traces/:trace_id.
 #pragma once
 
 #include <vector>

@@ -1,4 +1,4 @@
-// GET /api/v1/traces/:trace_id and GET /api/v1/logs.
+// GET /api/v1/traces/:trace_id.
 #include <chrono>
 #include <string>
 
@@ -140,20 +140,20 @@ TEST(OneTrace, isCutWhenItIsTooBigToShow) {
     EXPECT_EQ((*found)->spans.input_text[0], "xxxxxxxxxx");
 }
 
-TEST(Logs, ofATraceAreListedOldestFirst) {
+TEST(TraceRoute, showsLogsOldestFirst) {
     TestApi api;
     const auto log = [](std::string_view body, std::string_view trace) {
-        return obs::test::log(body)
-            .set("trace_id", obs::test::trace_bytes(trace))
-            .set("severity_number", std::int64_t{9});
+        return obs::test::log(body).set("trace_id", obs::test::trace_bytes(trace));
     };
+    api.write({span("a").trace("t")});
     api.write({log("later", "t").at(2s), log("sooner", "t").at(1s), log("other", "u")});
-    const Answer answer = api.get("/api/v1/logs?trace_id=" + hex(obs::test::trace_bytes("t")));
-    EXPECT_EQ(answer.at("/data/0/body"), "\"sooner\"") << answer.body;
-    EXPECT_EQ(answer.at("/data/1/body"), "\"later\"");
-    EXPECT_EQ(answer.at("/data/2"), "");
-    EXPECT_EQ(answer.at("/data/0/severity_number"), "9");
-    EXPECT_EQ(api.get("/api/v1/logs").status, 400);
+    const Answer answer = api.get(trace_path("t") + "?include=logs");
+    EXPECT_EQ(answer.at("/data/logs/0/body"), "\"sooner\"") << answer.body;
+    EXPECT_EQ(answer.at("/data/logs/1/body"), "\"later\"");
+    EXPECT_EQ(answer.at("/data/logs/2"), "");
+    EXPECT_EQ(api.get(trace_path("t")).at("/data/logs"), "");
+    EXPECT_EQ(api.get(trace_path("t") + "?include=logs", "viewer").at("/data/logs/0/body"), "")
+        << "what a record says is content";
 }
 
 }  // namespace

@@ -18,7 +18,8 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr auto settle_every = std::chrono::milliseconds(250);
+// Each round of amendments has a fixed cost in the store, and parts of its own that are merged later.
+constexpr auto settle_every = std::chrono::milliseconds(1000);
 constexpr auto forget_every = std::chrono::hours(1);
 // Spans that one question and one amendment speak of.
 constexpr std::size_t join_at_once = 500;
@@ -197,7 +198,7 @@ bool StoreWriter::nothing_waits() const {
 bool StoreWriter::due(const std::stop_token& stop) const {
     if (gathered_.tokens.empty()) return false;
     return stop.stop_requested() || full() || gathered_.rows >= options_.gather_rows ||
-           steady_clock::now() - gathered_.since >= options_.gather;
+           steady_clock::now() >= gathered_.due;
 }
 
 void StoreWriter::gather(const std::stop_token& stop) {
@@ -212,8 +213,7 @@ void StoreWriter::gather(const std::stop_token& stop) {
 
 void StoreWriter::gather_from_queue(const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
-    const auto until =
-        gathered_.tokens.empty() ? steady_clock::now() + settle_every / 5 : gathered_.since + options_.gather;
+    const auto until = gathered_.tokens.empty() ? steady_clock::now() + options_.gather : gathered_.due;
     filled_.wait_until(lock, stop, until, [&] { return !queue_.empty() || spilling_; });
     while (!queue_.empty() && !full()) {
         Item item = std::move(queue_.front());
@@ -260,7 +260,7 @@ void StoreWriter::gather_from_journal() {
 // last boundary was never written.
 void StoreWriter::take(Item item, bool maybe_stored) {
     if (gathered_.tokens.empty()) {
-        gathered_.since = steady_clock::now();
+        gathered_.due = std::max(item.pushed + options_.gather, wrote_ + options_.gather_behind);
         gathered_.records.first = item.sequence;
     }
     gathered_.records.last = taken_ = item.sequence;
@@ -353,6 +353,7 @@ bool StoreWriter::write_gathered(bool announced) {
         // Only a help: without it the write is tried again after a crash, and changes nothing.
     });
     gathered_ = {};
+    wrote_ = steady_clock::now();
     return true;
 }
 

@@ -32,9 +32,11 @@ namespace obs {
 class StoreWriter {
 public:
     struct Options {
-        std::string directory_id;              // part of every write's id
-        std::filesystem::path quarantine;      // rows that the store can never take go here
-        std::chrono::milliseconds gather{50};  // at most so long or so many rows before a write
+        std::string directory_id;          // part of every write's id
+        std::filesystem::path quarantine;  // rows that the store can never take go here
+        // At most so long or so many rows before a write, from when the first row was acknowledged; what
+        // waited for the write before is joined by what comes in `gather_behind` after it.
+        std::chrono::milliseconds gather{50}, gather_behind{20};
         std::chrono::milliseconds confirm_every{1'000};
         std::size_t gather_rows = 10'000;
         std::size_t most_rows = 50'000;                   // in one write, not counting the last request of it
@@ -88,6 +90,7 @@ private:
         Payload payload;
         ByteBudget::Token token;
         std::size_t bytes = 0;
+        std::chrono::steady_clock::time_point pushed = std::chrono::steady_clock::now();
     };
     struct Partition {
         TableId table;
@@ -100,7 +103,7 @@ private:
         std::map<Partition, AnyBatch> partitions;
         std::vector<ByteBudget::Token> tokens;
         std::size_t rows = 0, bytes = 0;
-        std::chrono::steady_clock::time_point since;
+        std::chrono::steady_clock::time_point due;
     };
 
     void run(const std::stop_token& stop);
@@ -156,7 +159,7 @@ private:
     std::deque<Boundary> begun_;  // writes that a crash may have interrupted, oldest first
     Sequence taken_ = 0;          // the last record that was gathered
     Sequence written_to_ = 0;     // what the journal says was written
-    std::chrono::steady_clock::time_point next_forget_{}, next_confirm_{};
+    std::chrono::steady_clock::time_point next_forget_{}, next_confirm_{}, wrote_{};
     std::size_t quarantined_bytes_ = 0;
 
     mutable std::mutex mutex_;

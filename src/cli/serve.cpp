@@ -30,8 +30,6 @@
 #include "query/live_data.h"
 #include "receive/otlp_service.h"
 #include "serve/api_service.h"
-#include "serve/rate_limit.h"
-#include "serve/redis.h"
 #include "store/clickhouse/clickhouse_store.h"
 #include "store/clickhouse/embedded_transport.h"
 #include "store/memory/memory_store.h"
@@ -119,8 +117,7 @@ StoreWriter::Options writer_options(const ServeSettings& settings, const DataDir
     options.keep_rows = {{TableId::spans, Nanos::days(settings.keep_rows)},
                          {TableId::logs, Nanos::days(settings.keep_logs)},
                          {TableId::metric_points, Nanos::days(settings.keep_metrics)},
-                         {TableId::scores, Nanos::days(settings.keep_rows)},
-                         {TableId::audit, Nanos::days(settings.keep_audit)}};
+                         {TableId::scores, Nanos::days(settings.keep_rows)}};
     options.keep_content = Nanos::days(settings.keep_payload);
     options.keep_quarantine = Nanos::days(settings.keep_quarantine);
     return options;
@@ -173,9 +170,9 @@ public:
 
     Result<void> start() {
         directory_.emplace(OBS_TRY(DataDirectory::open(settings_.data, Lock::take)));
-        CatalogAddress address =
-            OBS_TRY(CatalogAddress::of(settings_.catalog.reveal(), directory_->catalog_file()));
-        catalog_.emplace(OBS_TRY(Catalog::open(std::move(address), Migrations::apply)));
+        catalog_.emplace(OBS_TRY(
+            Catalog::open(OBS_TRY(CatalogAddress::of(settings_.catalog.reveal(), directory_->catalog_file())),
+                          Migrations::apply)));
         OBS_TRY_VOID(start_authority());
         keys_ = OBS_TRY(IngestKeys::load(*catalog_));
         keys_->keep_fresh();
@@ -193,8 +190,11 @@ public:
         std::cout << "api: " << url(settings_, settings_.api, server_->port(2)) << "\n"
                   << "otlp grpc: " << Address{settings_.otlp_grpc.host, server_->port(0)}.text() << "\n"
                   << "otlp http: " << url(settings_, settings_.otlp_http, server_->port(1)) << "\n"
-                  << "token: " << first_token_ << "\n"
-                  << "try: curl -H 'Authorization: Bearer <token>' '"
+                  << "token: " << first_token_ << "\n";
+        if (first_login_)
+            std::cout << "login: " << url(settings_, settings_.api, server_->port(2))
+                      << "/login?code=" << first_login_->reveal() << "\n";
+        std::cout << "try: curl -H 'Authorization: Bearer <token>' '"
                   << url(settings_, settings_.api, server_->port(2))
                   << "/api/v1/traces?from=now-1h&limit=10'\n"
                   << "ready" << std::endl;
@@ -224,6 +224,7 @@ private:
         authority_->keep_fresh();
         sign_in_.emplace(*catalog_, *authority_,
                          SignIn::Options{.session_lifetime = settings_.session_lifetime});
+        auth_.emplace(serve::AuthParts{*catalog_, *authority_, *sign_in_});
         return {};
     }
 
@@ -251,8 +252,6 @@ private:
 
     Result<void> start_servers() {
         live_.emplace(*ingest_, *writer_, *open_traces_);
-        if (!settings_.redis.empty())
-            redis_.emplace(OBS_TRY(serve::redis_address_from(settings_.redis.reveal()), "--redis"));
         workers_.emplace();
         receive::OtlpService::Options otlp;
         otlp.body_limit = settings_.body_limit;
@@ -262,19 +261,14 @@ private:
 
         serve::ApiOptions api;
         api.cors_origins = settings_.cors_origins;
-        api.rates = OBS_TRY(serve::rate_limits_from(settings_.rate_limits), "--rate-limits");
-        serve::ApiParts parts{
-            .store = *store_,
-            .live = *live_,
-            .unpriced = *live_,
-            .metrics = metrics_,
-            .verify = [this](std::string_view credential,
-                             UnixNanos now) { return authority_->of(credential, now); },
-            .not_ready = [this] { return not_ready(); },
-            .redis = redis_ ? &*redis_ : nullptr,
-            .data_id = directory_->id(),
-            .audit = [this](AuditBatch rows,
-                            std::function<void(bool)> done) { keep_audit(std::move(rows), std::move(done)); }};
+        serve::ApiParts parts{.store = *store_,
+                              .live = *live_,
+                              .unpriced = *live_,
+                              .metrics = metrics_,
+                              .verify = [this](std::string_view credential,
+                                               UnixNanos now) { return authority_->of(credential, now); },
+                              .not_ready = [this] { return not_ready(); },
+                              .auth = &*auth_};
         add_metric_sources(metrics_, {.ingest = *ingest_,
                                       .writer = *writer_,
                                       .open = *open_traces_,
@@ -301,15 +295,10 @@ private:
         listeners.push_back(listener(settings_.otlp_http, *otlp_, "otlp http"));
         listeners.push_back(listener(settings_.api, *api_, "api"));
         server_ = OBS_TRY(net::Server::start(server, std::move(listeners)));
+        first_login_ = OBS_TRY(first_login(*catalog_, system_now()));
         first_token_ = OBS_TRY(authority_->tokens().issue(
             {.role = Role::admin, .lifetime = first_token_lifetime, .subject = "start"}, system_now()));
         return {};
-    }
-
-    void keep_audit(AuditBatch rows, std::function<void(bool kept)> done) {
-        ingest_->keep_rows({}, std::move(rows), [done = std::move(done)](const Result<Accepted>& kept) {
-            done(kept.has_value());
-        });
     }
 
     std::optional<std::string> not_ready() const {
@@ -323,6 +312,7 @@ private:
     std::optional<Catalog> catalog_;
     std::unique_ptr<Authority> authority_;
     std::optional<SignIn> sign_in_;
+    std::optional<serve::AuthParts> auth_;
     std::unique_ptr<IngestKeys> keys_;
     std::optional<PriceTable> prices_;
     Tokeniser tokeniser_;
@@ -338,12 +328,12 @@ private:
     std::optional<Ingest> ingest_;
     std::optional<LiveIngest> live_;
     serve::Metrics metrics_;
-    std::optional<serve::Redis> redis_;
     std::optional<net::Workers> workers_;
     std::optional<receive::OtlpService> otlp_;
     std::optional<serve::ApiService> api_;
     std::unique_ptr<net::Server> server_;
     std::string first_token_;
+    std::optional<Secret> first_login_;  // valid for 15 minutes, once
     std::atomic<bool> stopping_ = false;
 };
 

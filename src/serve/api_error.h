@@ -20,6 +20,7 @@ enum class ErrorCode : std::uint8_t {
     invalid_token,
     expired_token,
     invalid_api_key,
+    invalid_credentials,  // of a sign-in
     insufficient_permissions,
     project_access_denied,
     resource_access_denied,

@@ -34,6 +34,8 @@ Authority::Recognised verify(std::string_view token, UnixNanos) {
     return std::make_shared<const Principal>(std::move(principal));
 }
 
+using Verify = std::function<Authority::Recognised(std::string_view, UnixNanos)>;
+
 }  // namespace
 
 std::string hex(std::string_view bytes) {
@@ -74,7 +76,8 @@ SpanBatch FakeLive::running(const Scope&, TraceId trace) const {
     return batch;
 }
 
-TestApi::TestApi(ApiOptions options, SpanStore* store) {
+TestApi::TestApi(ApiOptions options, SpanStore* store, TestAccounts* accounts)
+    : auth_((accounts == nullptr ? shared_accounts() : *accounts).parts()) {
     head.listener_on_loopback = true;
     EXPECT_TRUE(memory.migrate());
     service = std::make_unique<ApiService>(
@@ -82,11 +85,16 @@ TestApi::TestApi(ApiOptions options, SpanStore* store) {
                  .live = live,
                  .unpriced = unpriced,
                  .metrics = metrics,
-                 .verify = verify,
+                 .verify = accounts == nullptr
+                               ? Verify(verify)
+                               : Verify([accounts](std::string_view credential, UnixNanos at) {
+                                     return accounts->authority->of(credential, at);
+                                 }),
                  .not_ready = [this]() -> std::optional<std::string> {
                      return ready ? std::nullopt : std::optional<std::string>("replaying");
                  },
-                 .clock = [] { return now; }},
+                 .clock = [] { return now; },
+                 .auth = &auth_},
         std::move(options));
 }
 

@@ -10,6 +10,7 @@
 #include <simdjson.h>
 
 #include "serve/api_service.h"
+#include "serve/test_accounts.h"
 #include "store/memory/memory_store.h"
 #include "store/test_rows.h"
 
@@ -50,7 +51,8 @@ using Fields = std::vector<std::pair<std::string, std::string>>;
 // `homeless` without a project, `old` that has expired.
 class TestApi {
 public:
-    explicit TestApi(ApiOptions options = {}, SpanStore* store = nullptr);
+    // With `accounts`, credentials are theirs and not names.
+    explicit TestApi(ApiOptions options = {}, SpanStore* store = nullptr, TestAccounts* accounts = nullptr);
 
     // Unless they say otherwise, rows are model calls of acme/main, stored and visible.
     void write(std::vector<TestRow> rows);
@@ -67,6 +69,7 @@ public:
     std::unique_ptr<ApiService> service;
 
 private:
+    AuthParts auth_;
     std::uint64_t writes_ = 0;
 };
 

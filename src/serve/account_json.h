@@ -1,0 +1,58 @@
+// Users, roles, keys, sessions and projects as the API shows them.
+#pragma once
+
+#include <string_view>
+
+#include "base/json_writer.h"
+#include "catalog/accounts.h"
+#include "serve/parameters.h"
+#include "serve/router.h"
+
+namespace obs::serve {
+
+void write_texts(JsonWriter& json, std::string_view name, const std::vector<std::string>& texts);
+void write_json(JsonWriter& json, const User& user);
+void write_json(JsonWriter& json, const CustomRole& role);
+void write_json(JsonWriter& json, const ApiKey& key);
+void write_json(JsonWriter& json, const Session& session);
+void write_json(JsonWriter& json, const Project& project);
+
+// The id that stands in the path; what cannot be one is not found.
+ApiResult<std::string> id_of(const Call& call, std::string_view name);
+bool is_id(std::string_view text);
+
+// What lists take.
+inline constexpr ParameterInfo page_limit{
+    "limit", ParameterType::integer, "rows of a page", {.fallback = "50", .least = 1, .most = 1000}};
+inline constexpr ParameterInfo page_offset{
+    "offset", ParameterType::integer, "rows before the page", {.fallback = "0", .most = 1e9}};
+inline constexpr ParameterInfo page_parameters[] = {page_limit, page_offset};
+
+inline Page page_of(const Parameters& given) {
+    return {.limit = static_cast<std::size_t>(given.integer("limit").value_or(50)),
+            .offset = static_cast<std::size_t>(given.integer("offset").value_or(0))};
+}
+
+// {"<name>":[…],"pagination":{"total","limit","offset","has_more"}}
+template <class T>
+Reply list_reply(std::string_view name, const Listed<T>& listed, Page page) {
+    Reply reply;
+    JsonWriter json(reply.body);
+    json.begin_object().key(name).begin_array();
+    for (const T& item : listed.items) write_json(json, item);
+    json.end_array().key("pagination").begin_object().field("total", listed.total);
+    json.field("limit", std::uint64_t{page.limit}).field("offset", std::uint64_t{page.offset});
+    json.field("has_more", static_cast<std::int64_t>(page.offset + listed.items.size()) < listed.total);
+    json.end_object().end_object();
+    return reply;
+}
+
+template <class T>
+Reply one_reply(const T& item, int status = 200) {
+    Reply reply{.status = status};
+    JsonWriter json(reply.body);
+    write_json(json, item);
+    return reply;
+}
+
+}  // namespace obs::serve

@@ -30,6 +30,8 @@
 #include "query/live_data.h"
 #include "receive/otlp_service.h"
 #include "serve/api_service.h"
+#include "serve/rate_limit.h"
+#include "serve/redis.h"
 #include "store/clickhouse/clickhouse_store.h"
 #include "store/clickhouse/embedded_transport.h"
 #include "store/memory/memory_store.h"
@@ -117,7 +119,8 @@ StoreWriter::Options writer_options(const ServeSettings& settings, const DataDir
     options.keep_rows = {{TableId::spans, Nanos::days(settings.keep_rows)},
                          {TableId::logs, Nanos::days(settings.keep_logs)},
                          {TableId::metric_points, Nanos::days(settings.keep_metrics)},
-                         {TableId::scores, Nanos::days(settings.keep_rows)}};
+                         {TableId::scores, Nanos::days(settings.keep_rows)},
+                         {TableId::audit, Nanos::days(settings.keep_audit)}};
     options.keep_content = Nanos::days(settings.keep_payload);
     options.keep_quarantine = Nanos::days(settings.keep_quarantine);
     return options;
@@ -170,9 +173,9 @@ public:
 
     Result<void> start() {
         directory_.emplace(OBS_TRY(DataDirectory::open(settings_.data, Lock::take)));
-        catalog_.emplace(OBS_TRY(
-            Catalog::open(OBS_TRY(CatalogAddress::of(settings_.catalog.reveal(), directory_->catalog_file())),
-                          Migrations::apply)));
+        CatalogAddress address =
+            OBS_TRY(CatalogAddress::of(settings_.catalog.reveal(), directory_->catalog_file()));
+        catalog_.emplace(OBS_TRY(Catalog::open(std::move(address), Migrations::apply)));
         OBS_TRY_VOID(start_authority());
         keys_ = OBS_TRY(IngestKeys::load(*catalog_));
         keys_->keep_fresh();
@@ -252,6 +255,8 @@ private:
 
     Result<void> start_servers() {
         live_.emplace(*ingest_, *writer_, *open_traces_);
+        if (!settings_.redis.empty())
+            redis_.emplace(OBS_TRY(serve::redis_address_from(settings_.redis.reveal()), "--redis"));
         workers_.emplace();
         receive::OtlpService::Options otlp;
         otlp.body_limit = settings_.body_limit;
@@ -261,14 +266,20 @@ private:
 
         serve::ApiOptions api;
         api.cors_origins = settings_.cors_origins;
-        serve::ApiParts parts{.store = *store_,
-                              .live = *live_,
-                              .unpriced = *live_,
-                              .metrics = metrics_,
-                              .verify = [this](std::string_view credential,
-                                               UnixNanos now) { return authority_->of(credential, now); },
-                              .not_ready = [this] { return not_ready(); },
-                              .auth = &*auth_};
+        api.rates = OBS_TRY(serve::rate_limits_from(settings_.rate_limits), "--rate-limits");
+        serve::ApiParts parts{
+            .store = *store_,
+            .live = *live_,
+            .unpriced = *live_,
+            .metrics = metrics_,
+            .verify = [this](std::string_view credential,
+                             UnixNanos now) { return authority_->of(credential, now); },
+            .not_ready = [this] { return not_ready(); },
+            .redis = redis_ ? &*redis_ : nullptr,
+            .data_id = directory_->id(),
+            .audit = [this](AuditBatch rows,
+                            std::function<void(bool)> done) { keep_audit(std::move(rows), std::move(done)); },
+            .auth = &*auth_};
         add_metric_sources(metrics_, {.ingest = *ingest_,
                                       .writer = *writer_,
                                       .open = *open_traces_,
@@ -301,6 +312,12 @@ private:
         return {};
     }
 
+    void keep_audit(AuditBatch rows, std::function<void(bool kept)> done) {
+        ingest_->keep_rows({}, std::move(rows), [done = std::move(done)](const Result<Accepted>& kept) {
+            done(kept.has_value());
+        });
+    }
+
     std::optional<std::string> not_ready() const {
         if (stopping_) return "stopping";
         if (!writer_->recovered()) return "recovering what was acknowledged before the last stop";
@@ -328,6 +345,7 @@ private:
     std::optional<Ingest> ingest_;
     std::optional<LiveIngest> live_;
     serve::Metrics metrics_;
+    std::optional<serve::Redis> redis_;
     std::optional<net::Workers> workers_;
     std::optional<receive::OtlpService> otlp_;
     std::optional<serve::ApiService> api_;

@@ -8,6 +8,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "serve/admin_routes.h"
+#include "serve/log_routes.h"
 #include "serve/openapi.h"
 #include "serve/trace_routes.h"
 
@@ -21,6 +22,10 @@ struct ApiService::Admitted {
     std::string request_id{};
     UnixNanos now;
     std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
+    std::string cache_key{};  // of a GET whose answer may be used again
+    // Written once, before `rated` is set; an answer that comes too late for it may be made meanwhile.
+    mutable RateVerdict rate{};
+    mutable std::atomic<bool> rated = false;
     // An answer that comes after the 504 goes nowhere and is not counted again.
     mutable std::atomic<bool> counted = false;
 };
@@ -82,8 +87,9 @@ ErrorCode code_of_fault(TokenFault fault) {
 
 Router build_router(SpanStore& store, const ApiParts& parts) {
     std::vector<Route> routes = trace_routes(store, parts.live);
-    for (Route& route : system_routes(store, parts.unpriced, parts.metrics, parts.not_ready))
+    for (Route& route : system_routes(store, parts.unpriced, parts.metrics, parts.not_ready, parts.redis))
         routes.push_back(std::move(route));
+    for (Route& route : log_routes(store, parts.live)) routes.push_back(std::move(route));
     if (parts.auth != nullptr) {
         for (Route& route : auth_routes(*parts.auth)) routes.push_back(std::move(route));
         for (Route& route : admin_routes(*parts.auth)) routes.push_back(std::move(route));
@@ -93,6 +99,34 @@ Router build_router(SpanStore& store, const ApiParts& parts) {
     documents->yaml = openapi_document(routes);
     documents->page = docs_page(routes);
     return Router(std::move(routes));
+}
+
+std::unique_ptr<RateLimiter> limiter_of(Redis* redis) {
+    if (redis != nullptr) return std::make_unique<RedisRateLimiter>(*redis);
+    return std::make_unique<LocalRateLimiter>();
+}
+
+// Longer bodies are asked once.
+constexpr std::size_t longest_cached_body = 64 << 10;
+
+// As the query names it; an audit record needs no more than that.
+std::string_view project_named(std::string_view query) {
+    constexpr std::string_view name = "project_id=";
+    const std::size_t at = query.starts_with(name) ? 0 : query.find("&project_id=");
+    if (at == std::string_view::npos) return {};
+    query.remove_prefix(at == 0 && query.starts_with(name) ? name.size() : at + name.size() + 1);
+    return query.substr(0, query.find('&'));
+}
+
+std::int64_t seconds_up(Nanos time) {
+    return (time.count + 999'999'999) / 1'000'000'000;
+}
+
+void add_rate_headers(const RateVerdict& verdict, UnixNanos now, net::Headers& headers) {
+    headers.add("x-ratelimit-limit", std::to_string(verdict.limit));
+    headers.add("x-ratelimit-remaining", std::to_string(verdict.remaining));
+    headers.add("x-ratelimit-reset",
+                std::to_string(seconds_up(Nanos{now.since_epoch + verdict.full_in.count})));
 }
 
 bool same_word(std::string_view a, std::string_view lower) {
@@ -123,15 +157,23 @@ ApiService::ApiService(ApiParts parts, ApiOptions options)
       options_(std::move(options)),
       store_(parts_.store),
       guard_(options_.cors_origins),
+      limiter_(limiter_of(parts_.redis)),
+      cache_({.bytes = options_.cache_bytes,
+              .redis = parts_.redis,
+              .redis_prefix = fmt::format("llmobs:answer:1:{}:", parts_.data_id)}),
+      audit_(parts_.audit, {}),
       router_(build_router(store_, parts_)),
       workers_(options_.threads, options_.queue) {
     parts_.metrics.add([this](MetricsText& out) { http_.write(out); });
     parts_.metrics.add([this](MetricsText& out) { store_.write_metrics(out); });
+    parts_.metrics.add([this](MetricsText& out) { rates_.write(out); });
+    parts_.metrics.add([this](MetricsText& out) { cache_.write(out); });
+    parts_.metrics.add([this](MetricsText& out) { audit_.write(out); });
 }
 
 ApiService::~ApiService() = default;
 
-ApiResult<std::shared_ptr<const Principal>> ApiService::authorized(const net::RequestHead& head,
+ApiResult<std::shared_ptr<const Principal>> ApiService::recognised(const net::RequestHead& head,
                                                                    const Route& route, UnixNanos now) const {
     if (route.access == Access::open) return nullptr;
     if (route.access == Access::open_on_loopback && head.listener_on_loopback) return nullptr;
@@ -142,10 +184,14 @@ ApiResult<std::shared_ptr<const Principal>> ApiService::authorized(const net::Re
                       principal.error().message);
     if ((*principal)->org.empty())
         return refuse(ErrorCode::invalid_token, "Authorization", "the token names no organisation");
-    if (!route.permission.empty() && !(*principal)->may(route.permission))
-        return refuse(ErrorCode::insufficient_permissions, "", "this takes the permission {}",
-                      route.permission);
     return *std::move(principal);
+}
+
+std::optional<ApiError> ApiService::forbidden(const Admitted& admitted) {
+    const std::string_view permission = admitted.route->permission;
+    if (!admitted.principal || permission.empty() || admitted.principal->may(permission)) return std::nullopt;
+    return ApiError{ErrorCode::insufficient_permissions,
+                    fmt::format("this takes the permission {}", permission)};
 }
 
 std::variant<net::Proceed, net::Response> ApiService::admit(const net::RequestHead& head) {
@@ -158,9 +204,22 @@ std::variant<net::Proceed, net::Response> ApiService::admit(const net::RequestHe
     if (!match) return refused(match.error(), head, *admitted);
     admitted->route = match->route;
     admitted->path = std::move(match->path);
-    auto principal = authorized(head, *admitted->route, admitted->now);
+    auto principal = recognised(head, *admitted->route, admitted->now);
     if (!principal) return refused(principal.error(), head, *admitted);
     admitted->principal = std::move(*principal);
+    // What waits for Redis does so on a worker.
+    const bool at_once = !limiter_->waits();
+    if (at_once)
+        if (const auto refusal = limited(*admitted)) return refused(*refusal, head, *admitted);
+    if (const auto refusal = forbidden(*admitted)) return refused(*refusal, head, *admitted);
+    const bool may_be_known = admitted->principal && admitted->route->cache.keep.count() > 0;
+    if (may_be_known && head.method == "GET") {
+        admitted->cache_key = cache_key(*admitted->principal, head, "");
+        if (at_once)
+            if (const auto answer =
+                    cache_.find(admitted->cache_key, parts_.live.visible_seq(), admitted->now))
+                return again(*answer, head, *admitted, 0);
+    }
     net::Proceed proceed{.body_limit = options_.body_limit, .context = admitted};
     proceed.answer_within = options_.answer_within;
     proceed.late = [this, admitted, head] {
@@ -189,32 +248,103 @@ net::Response ApiService::answered(const net::Request& request, const Admitted& 
                     .cancel = {.deadline = admitted.began + options_.answer_within}};
     // It waited too long for a worker; nobody listens any more.
     if (call.cancel.due()) return refused(busy(), request.head, admitted);
+    if (limiter_->waits())
+        if (const auto refusal = limited(admitted)) return refused(*refusal, request.head, admitted);
+    std::string key = admitted.cache_key;
+    const CacheRule& rule = admitted.route->cache;
+    if (request.head.method != "GET" && rule.keep.count() > 0 && admitted.principal &&
+        request.body.size() <= longest_cached_body)
+        key = cache_key(*admitted.principal, request.head, request.body.view());
+    if (const auto answer = known(key, admitted))
+        return again(*answer, request.head, admitted, request.received);
+    // Before the rows are read: what comes meanwhile may be missing in the answer.
+    const std::uint64_t version = parts_.live.visible_seq();
     ApiResult<Reply> reply = admitted.route->handler(call);
     if (!reply) return refused(reply.error(), request.head, admitted);
     net::Response response{.status = reply->status};
     response.headers = std::move(reply->headers);
+    if (const auto kept = key.empty() ? nullptr : cache_.put(key, rule, *reply, version, admitted.now)) {
+        if (client_has(request.head.headers, *kept))
+            return again(*kept, request.head, admitted, request.received);
+        add_cache_headers(*kept, kept->first_tag, response.headers);
+    }
     response.headers.add("content-type", std::string(reply->content_type));
     response.body = std::move(reply->body);
     return finished(std::move(response), request.head, admitted, request.received);
 }
 
+std::optional<ApiError> ApiService::limited(const Admitted& admitted) {
+    if (!admitted.principal) return std::nullopt;
+    const Principal& principal = *admitted.principal;
+    const std::int64_t rate = principal.requests_per_minute.value_or(options_.rates.of(principal.role));
+    if (rate <= 0) return std::nullopt;
+    std::string user = principal.org;
+    (user += '/') += principal.subject;
+    const auto verdict = limiter_->take(user, rate, admitted.now);
+    if (!verdict) return std::nullopt;
+    rates_.count(principal.role, *verdict);
+    admitted.rate = *verdict;
+    admitted.rated.store(true, std::memory_order_release);
+    if (verdict->allowed) return std::nullopt;
+    ApiError error{ErrorCode::rate_limit_exceeded,
+                   fmt::format("more than {} requests a minute; try again later", rate)};
+    error.headers.add("retry-after",
+                      std::to_string(std::max<std::int64_t>(1, seconds_up(verdict->retry_in))));
+    return error;
+}
+
+std::shared_ptr<const CachedAnswer> ApiService::known(const std::string& key, const Admitted& admitted) {
+    if (key.empty()) return nullptr;
+    // A GET was looked for before it came to a worker, unless the limit had to be asked first.
+    if (admitted.cache_key.empty() || limiter_->waits())
+        if (auto answer = cache_.find(key, parts_.live.visible_seq(), admitted.now)) return answer;
+    return cache_.find_shared(key, admitted.now);
+}
+
+net::Response ApiService::again(const CachedAnswer& answer, const net::RequestHead& head,
+                                const Admitted& admitted, std::size_t received) {
+    const bool unchanged = client_has(head.headers, answer);
+    net::Response response{.status = unchanged ? 304 : 200};
+    add_cache_headers(answer, answer.tag, response.headers);
+    if (!unchanged) {
+        response.headers.add("content-type", answer.content_type);
+        response.body = answer.body;
+    }
+    return finished(std::move(response), head, admitted, received);
+}
+
 net::Response ApiService::refused(const ApiError& error, const net::RequestHead& head,
                                   const Admitted& admitted) {
-    return finished(response_of(error, admitted.request_id, admitted.now), head, admitted, 0);
+    return finished(response_of(error, admitted.request_id, admitted.now), head, admitted, 0,
+                    info_of(error.code).code);
 }
 
 net::Response ApiService::finished(net::Response response, const net::RequestHead& head,
-                                   const Admitted& admitted, std::size_t received) {
+                                   const Admitted& admitted, std::size_t received,
+                                   std::string_view error_code) {
     add_security_headers(head, response.headers);
     response.headers.add("x-request-id", admitted.request_id);
+    if (admitted.rated.load(std::memory_order_acquire))
+        add_rate_headers(admitted.rate, admitted.now, response.headers);
     guard_.add_headers(head, head.method == "OPTIONS" ? router_.methods_of(head.path) : "", response.headers);
     if (admitted.counted.exchange(true)) return response;
+    const std::chrono::nanoseconds took = std::chrono::steady_clock::now() - admitted.began;
     http_.count({.method = known_method(head.method),
                  .endpoint = admitted.route == nullptr ? "unmatched" : admitted.route->pattern,
                  .status = response.status,
-                 .duration = std::chrono::steady_clock::now() - admitted.began,
+                 .duration = took,
                  .request_bytes = received,
                  .response_bytes = response.body.size()});
+    audit_.note({.head = head,
+                 .route = admitted.route,
+                 .principal = admitted.principal.get(),
+                 .resource_id = admitted.path.empty() ? std::string_view() : admitted.path.back().second,
+                 .project = project_named(head.query),
+                 .request_id = admitted.request_id,
+                 .at = admitted.now,
+                 .took = Nanos{took.count()},
+                 .status = response.status,
+                 .error_code = error_code});
     return response;
 }
 

@@ -17,10 +17,13 @@
 #include "net/http.h"
 #include "net/workers.h"
 #include "query/live_data.h"
+#include "serve/audit_log.h"
 #include "serve/auth_routes.h"
 #include "serve/browser_guard.h"
 #include "serve/measured_store.h"
 #include "serve/metrics.h"
+#include "serve/rate_limit.h"
+#include "serve/response_cache.h"
 #include "serve/router.h"
 #include "serve/system_routes.h"
 #include "store/span_store.h"
@@ -37,6 +40,12 @@ struct ApiParts {
     // Authority::of, thread-safe and quick: of a token or a key.
     std::function<Authority::Recognised(std::string_view credential, UnixNanos now)> verify;
     NotReady not_ready;
+    // Shared with other instances: limits hold for all of them. Null: each has its own.
+    Redis* redis = nullptr;
+    // Which data is behind the answers: instances of the same one may share them in Redis.
+    std::string data_id{};
+    // Where it is written down who asked for what; nothing: it is not.
+    AuditSink audit{};
     Clock clock = system_now;
     // Users, keys and sign-ins; null: the routes are not there.
     const AuthParts* auth = nullptr;
@@ -48,6 +57,8 @@ struct ApiOptions {
     std::vector<std::string> cors_origins{};
     std::size_t body_limit = 10 << 20;
     std::chrono::milliseconds answer_within{30'000};
+    RateLimits rates{};
+    std::size_t cache_bytes = 64 << 20;  // answers that may be used again
 };
 
 class ApiService : public net::Service {
@@ -61,16 +72,26 @@ public:
     net::Response refusal(const net::RequestHead& head, int status, std::string_view reason) override;
 
     const std::vector<Route>& routes() const { return router_.routes(); }
+    // To be cleared after rows were erased or priced anew, from any thread.
+    ResponseCache& cache() { return cache_; }
 
 private:
     struct Admitted;
 
-    // Who asks, or why not; nothing on routes that do not care.
-    ApiResult<std::shared_ptr<const Principal>> authorized(const net::RequestHead& head, const Route& route,
+    // Who asks, or why nobody knows; nothing on routes that do not care.
+    ApiResult<std::shared_ptr<const Principal>> recognised(const net::RequestHead& head, const Route& route,
                                                            UnixNanos now) const;
+    // Why the caller may not.
+    static std::optional<ApiError> forbidden(const Admitted& admitted);
+    // Takes one request of the caller's; the refusal when there is none left.
+    std::optional<ApiError> limited(const Admitted& admitted);
     net::Response answered(const net::Request& request, const Admitted& admitted);
+    // The answer there is already; null when it has to be computed.
+    std::shared_ptr<const CachedAnswer> known(const std::string& key, const Admitted& admitted);
+    net::Response again(const CachedAnswer& answer, const net::RequestHead& head, const Admitted& admitted,
+                        std::size_t received);
     net::Response finished(net::Response response, const net::RequestHead& head, const Admitted& admitted,
-                           std::size_t received);
+                           std::size_t received, std::string_view error_code = {});
     net::Response refused(const ApiError& error, const net::RequestHead& head, const Admitted& admitted);
     net::Response preflight(const net::RequestHead& head, const Admitted& admitted);
 
@@ -79,6 +100,10 @@ private:
     MeasuredStore store_;
     BrowserGuard guard_;
     HttpMetrics http_;
+    std::unique_ptr<RateLimiter> limiter_;
+    RateMetrics rates_;
+    ResponseCache cache_;
+    AuditLog audit_;
     Router router_;
     net::Workers workers_;  // last: they use everything above
 };

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import openapi
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -54,10 +55,14 @@ def request(method: str, url: str, body: bytes | None = None, headers: dict[str,
     asked = urllib.request.Request(url, data=body, headers=headers or {}, method=method)
     try:
         with urllib.request.urlopen(asked, timeout=30) as reply:
-            return Answer(reply.status, dict(reply.headers.items()), reply.read())
+            answer = Answer(reply.status, dict(reply.headers.items()), reply.read())
     except urllib.error.HTTPError as refused:
         with refused:
-            return Answer(refused.code, dict(refused.headers.items()), refused.read())
+            answer = Answer(refused.code, dict(refused.headers.items()), refused.read())
+    # Whatever a test asks, the answer is one that the API describes.
+    content_type = next((value for name, value in answer.headers.items() if name.lower() == "content-type"), "")
+    openapi.check(method, url, answer.status, content_type, answer.body)
+    return answer
 
 
 @dataclass
@@ -103,6 +108,8 @@ class Observatory:
             name, _, value = line.partition(": ")
             if name in names:
                 setattr(self, names[name], value.strip())
+            if name == "api":
+                openapi.watch(self.api)
             if line.strip() == "ready":
                 return
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -41,6 +42,9 @@ public:
     YamlWriter& value(bool flag) { return word(flag ? "true" : "false"); }
     YamlWriter& value(int number) { return word(std::to_string(number)); }
     YamlWriter& value(double number) {
+        // `1e+18`, as JSON may write it, would be text here.
+        if (number == std::floor(number) && std::abs(number) < 9e18)
+            return word(std::to_string(static_cast<std::int64_t>(number)));
         before_value();
         append_json_number(out_, number);
         return *this;

@@ -72,6 +72,7 @@ PACKAGE_OF = {
     },
     "pkg_check_modules": {
         "grpc++": "libgrpc++-dev",
+        "hiredis": "libhiredis-dev",
         "jemalloc": "libjemalloc-dev",
         "libdeflate": "libdeflate-dev",
         "liblz4": "liblz4-dev",

@@ -6,35 +6,30 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <soci/soci.h>
-#include <soci/sqlite3/soci-sqlite3.h>
 
 #include "catalog/scratch.h"
 #include "catalog/sha256.h"
+#include "catalog/test_bed.h"
 
 namespace obs {
 namespace {
 
+using test::Backend;
+using test::CatalogBed;
+
 constexpr UnixNanos now{1'800'000'000'000'000'000};
 
-class CatalogTest : public testing::Test {
+class CatalogTest : public testing::TestWithParam<Backend> {
 protected:
-    std::filesystem::path file() const { return scratch_.path() / "catalog.sqlite"; }
-    Catalog open(Migrations migrations = Migrations::apply) {
-        Result<Catalog> opened = Catalog::open(file(), migrations);
-        if (!opened) throw std::runtime_error(opened.error().message);
-        return *std::move(opened);
-    }
-    void run_sql(const std::string& statement) {
-        soci::session sql(soci::sqlite3, "db=" + file().string());
-        sql << statement;
-    }
+    Catalog open(Migrations migrations = Migrations::apply) { return bed_.open(migrations); }
+    void run_sql(const std::string& statement) { bed_.run_sql(statement); }
 
-private:
-    Scratch scratch_;
+    CatalogBed bed_{GetParam()};
 };
+INSTANTIATE_TEST_SUITE_P(Backends, CatalogTest, testing::Values(Backend::sqlite, Backend::postgresql),
+                         [](const auto& test) { return test::name_of(test.param); });
 
-TEST_F(CatalogTest, beginsWithTheDefaultProject) {
+TEST_P(CatalogTest, beginsWithTheDefaultProject) {
     const Catalog catalog = open();
     const auto projects = catalog.projects();
     ASSERT_TRUE(projects) << projects.error().message;
@@ -43,7 +38,7 @@ TEST_F(CatalogTest, beginsWithTheDefaultProject) {
     EXPECT_EQ(projects->front().org, "default");
 }
 
-TEST_F(CatalogTest, keepsEverythingOverARestart) {
+TEST_P(CatalogTest, keepsEverythingOverARestart) {
     std::string key_hash;
     {
         Catalog catalog = open();
@@ -69,7 +64,7 @@ TEST_F(CatalogTest, keepsEverythingOverARestart) {
     EXPECT_EQ(catalog.setting("size").value(), std::nullopt);
 }
 
-TEST_F(CatalogTest, findsAProjectByIdSlugOrName) {
+TEST_P(CatalogTest, findsAProjectByIdSlugOrName) {
     Catalog catalog = open();
     ASSERT_TRUE(catalog.create_project("Kunden & Support", now));
     for (const char* name : {"kunden-support", "Kunden & Support"}) {
@@ -85,9 +80,10 @@ TEST_F(CatalogTest, findsAProjectByIdSlugOrName) {
 struct NameCase {
     std::string_view what, name, slug;
 };
-class ProjectNames : public CatalogTest, public testing::WithParamInterface<NameCase> {};
+class ProjectNames : public testing::TestWithParam<NameCase> {};
 TEST_P(ProjectNames, becomeAddresses) {
-    Catalog catalog = open();
+    const CatalogBed bed(Backend::sqlite);
+    Catalog catalog = bed.open();
     const Result<Project> made = catalog.create_project(GetParam().name, now);
     ASSERT_TRUE(made) << made.error().message;
     EXPECT_EQ(made->slug.substr(0, GetParam().slug.size()), GetParam().slug);
@@ -101,7 +97,7 @@ INSTANTIATE_TEST_SUITE_P(
                     NameCase{"quotes", "x'); DROP TABLE projects; --", "x-drop-table-projects"}),
     [](const auto& test) { return std::string(test.param.what); });
 
-TEST_F(CatalogTest, refusesProjectNamesThatAreEmptyLongOrTaken) {
+TEST_P(CatalogTest, refusesProjectNamesThatAreEmptyLongOrTaken) {
     Catalog catalog = open();
     for (const std::string& name : {std::string(), std::string(101, 'x'), std::string("default")}) {
         const Result<Project> made = catalog.create_project(name, now);
@@ -110,7 +106,7 @@ TEST_F(CatalogTest, refusesProjectNamesThatAreEmptyLongOrTaken) {
     }
 }
 
-TEST_F(CatalogTest, showsAKeyOnceAndKeepsOnlyItsHash) {
+TEST_P(CatalogTest, showsAKeyOnceAndKeepsOnlyItsHash) {
     Catalog catalog = open();
     const auto made = catalog.create_key(*catalog.project("default"), {}, now);
     ASSERT_TRUE(made) << made.error().message;
@@ -125,7 +121,7 @@ TEST_F(CatalogTest, showsAKeyOnceAndKeepsOnlyItsHash) {
         EXPECT_EQ(kept.find(text.substr(20)), std::string::npos);
 }
 
-TEST_F(CatalogTest, refusesAQuotaOfNothing) {
+TEST_P(CatalogTest, refusesAQuotaOfNothing) {
     Catalog catalog = open();
     EXPECT_FALSE(catalog.create_key(*catalog.project("default"),
                                     {.requests_per_second = 0, .bytes_per_second = {}}, now));
@@ -133,7 +129,7 @@ TEST_F(CatalogTest, refusesAQuotaOfNothing) {
                                     {.requests_per_second = {}, .bytes_per_second = -1}, now));
 }
 
-TEST_F(CatalogTest, revokesOnceByIdOrPrefix) {
+TEST_P(CatalogTest, revokesOnceByIdOrPrefix) {
     Catalog catalog = open();
     const auto first = catalog.create_key(*catalog.project("default"), {}, now);
     const auto second = catalog.create_key(*catalog.project("default"), {}, now);
@@ -154,23 +150,27 @@ TEST_F(CatalogTest, revokesOnceByIdOrPrefix) {
     }
 }
 
-TEST_F(CatalogTest, tellsWhenAnotherConnectionChangedIt) {
+TEST_P(CatalogTest, tellsWhenAnotherConnectionChangedIt) {
     const Catalog server = open();
     Catalog command = open(Migrations::refuse);
     const auto before = server.version();
     ASSERT_TRUE(before);
     EXPECT_EQ(server.version().value(), *before);
     ASSERT_TRUE(command.create_key(*command.project("default"), {}, now));
-    EXPECT_NE(server.version().value(), *before);
+    const auto after = server.version();
+    EXPECT_NE(*after, *before);
+    ASSERT_TRUE(command.note_use({{command.keys()->front().id, now}}));
+    EXPECT_EQ(server.version().value(), *after) << "nobody needs to hear when a key was used";
+    EXPECT_EQ(server.keys()->front().last_used, now);
 }
 
-TEST_F(CatalogTest, refusesACatalogOfANewerProgram) {
+TEST_P(CatalogTest, refusesACatalogOfANewerProgram) {
     {
         open();
     }
     run_sql("INSERT INTO schema_steps (step, applied) VALUES (999, 0)");
     for (const Migrations migrations : {Migrations::apply, Migrations::refuse}) {
-        const Result<Catalog> opened = Catalog::open(file(), migrations);
+        const Result<Catalog> opened = Catalog::open(bed_.address(), migrations);
         ASSERT_FALSE(opened);
         EXPECT_EQ(opened.error().kind, ErrorKind::invalid_input);
         EXPECT_NE(opened.error().message.find("schema 999, made by a newer program"), std::string::npos)
@@ -178,30 +178,32 @@ TEST_F(CatalogTest, refusesACatalogOfANewerProgram) {
     }
 }
 
-TEST_F(CatalogTest, isBroughtUpToDateByAServerAlone) {
+TEST_P(CatalogTest, isBroughtUpToDateByAServerAlone) {
     run_sql("CREATE TABLE schema_steps (step BIGINT PRIMARY KEY, applied BIGINT NOT NULL)");
-    const Result<Catalog> command = Catalog::open(file(), Migrations::refuse);
+    const Result<Catalog> command = Catalog::open(bed_.address(), Migrations::refuse);
     ASSERT_FALSE(command);
     EXPECT_NE(command.error().message.find("start `observatory serve` once"), std::string::npos);
     EXPECT_TRUE(open().project("default"));
     EXPECT_TRUE(open(Migrations::refuse).project("default"));
 }
 
-TEST_F(CatalogTest, isNotMadeByACommand) {
-    const Result<Catalog> command = Catalog::open(file(), Migrations::refuse);
+TEST(CatalogFile, isNotMadeByACommand) {
+    const CatalogBed bed(Backend::sqlite);
+    const Result<Catalog> command = Catalog::open(bed.address(), Migrations::refuse);
     ASSERT_FALSE(command);
     EXPECT_EQ(command.error().kind, ErrorKind::not_found);
-    EXPECT_FALSE(std::filesystem::exists(file()));
+    EXPECT_FALSE(std::filesystem::exists(bed.address().path()));
 }
 
-TEST_F(CatalogTest, refusesAFileThatIsNoDatabase) {
-    std::ofstream(file()) << std::string(8192, 'x');
-    const Result<Catalog> opened = Catalog::open(file(), Migrations::apply);
+TEST(CatalogFile, mustBeADatabase) {
+    const Scratch scratch;
+    const Result<Catalog> opened =
+        Catalog::open(scratch.write("catalog.sqlite", std::string(8192, 'x')), Migrations::apply);
     ASSERT_FALSE(opened);
     EXPECT_EQ(opened.error().kind, ErrorKind::unavailable);
 }
 
-TEST_F(CatalogTest, servesManyThreadsAtOnce) {
+TEST_P(CatalogTest, servesManyThreadsAtOnce) {
     Catalog server = open();
     Catalog command = open(Migrations::refuse);
     const Project project = *server.project("default");
@@ -226,6 +228,87 @@ TEST_F(CatalogTest, servesManyThreadsAtOnce) {
     for (const ApiKey& key : keys) hashes.insert(key.sha256);
     EXPECT_EQ(hashes.size(), 80u);
 }
+
+TEST_P(CatalogTest, aChangeThatFailsChangesNothing) {
+    Catalog catalog = open();
+    const auto before = catalog.version();
+    const Result<Project> made = catalog.create_project("default", now);
+    ASSERT_FALSE(made);
+    EXPECT_EQ(catalog.version().value(), *before);
+}
+
+TEST_P(CatalogTest, startsOfSeveralServersAtOnceMigrateOnce) {
+    std::vector<std::jthread> starts;
+    for (int i = 0; i < 4; ++i)
+        starts.emplace_back([&] {
+            // SQLite is one server's alone: its directory has a lock.
+            if (GetParam() == Backend::postgresql) {
+                EXPECT_EQ(open().projects()->size(), 1U);
+            }
+        });
+    starts.clear();
+    EXPECT_EQ(open().projects()->size(), 1U);
+}
+
+TEST_P(CatalogTest, allProcessesGetTheSameFirstSetting) {
+    Catalog one = open(), other = open(Migrations::refuse);
+    EXPECT_EQ(one.setting_or_set("secret", "a").value(), "a");
+    EXPECT_EQ(other.setting_or_set("secret", "b").value(), "a");
+}
+
+TEST(CatalogInPostgres, comesBackWhenItsConnectionsWereCut) {
+    const CatalogBed bed(Backend::postgresql);
+    Catalog catalog = bed.open();
+    for (int round = 0; round < 2; ++round) {
+        bed.cut_connections();
+        // Each of the connections notices for itself, at its first use.
+        for (int i = 0; i < 8; ++i) EXPECT_TRUE(catalog.projects());
+        bed.cut_connections();
+        for (int i = 0; i < 8; ++i) {
+            const auto made = catalog.create_project(fmt::format("p{}-{}", round, i), now);
+            EXPECT_TRUE(made) << made.error().message;
+        }
+    }
+}
+
+TEST(CatalogInPostgres, neverSaysItsPassword) {
+    const std::string secret = "s3cr%40et";
+    for (const char* where : {"127.0.0.1:1/db", "127.0.0.1:x/db", "no.such.host.invalid/db"}) {
+        const auto address = CatalogAddress::url("postgresql://user:" + secret + "@" + where);
+        ASSERT_TRUE(address) << address.error().message;
+        EXPECT_EQ(address->shown(), std::string("postgresql://user:***@") + where);
+        const auto opened = Catalog::open(*address, Migrations::refuse);
+        ASSERT_FALSE(opened);
+        EXPECT_EQ(opened.error().kind, ErrorKind::unavailable);
+        EXPECT_EQ(opened.error().message.find("s3cr"), std::string::npos) << opened.error().message;
+    }
+}
+
+struct AddressCase {
+    std::string what, text;
+    bool valid;
+};
+class Addresses : public testing::TestWithParam<AddressCase> {};
+TEST_P(Addresses, areCheckedWithoutBeingRepeated) {
+    const auto address = CatalogAddress::url(GetParam().text);
+    EXPECT_EQ(address.has_value(), GetParam().valid);
+    if (!address) {
+        EXPECT_EQ(address.error().message.find("pw"), std::string::npos) << address.error().message;
+    }
+}
+INSTANTIATE_TEST_SUITE_P(
+    Catalog, Addresses,
+    testing::Values(AddressCase{"usual", "postgresql://u:pw@h:5432/db", true},
+                    AddressCase{"short_scheme", "postgres://u:pw@h/db", true},
+                    AddressCase{"without_password", "postgresql://h/db", true},
+                    AddressCase{"with_options", "postgresql://u:pw@h/db?sslmode=require", true},
+                    AddressCase{"another_kind", "mysql://u:pw@h/db", false},
+                    AddressCase{"at_sign_in_password", "postgresql://u:pw@pw@h/db", false},
+                    AddressCase{"broken_escape", "postgresql://u:pw%zz@h/db", false},
+                    AddressCase{"blank", "postgresql://u:pw @h/db", false},
+                    AddressCase{"line_break", "postgresql://u:pw@h/db\n", false},
+                    AddressCase{"password_behind", "postgresql://h/db?password=pw", false}),
+    [](const auto& test) { return test.param.what; });
 
 TEST(Sha256, isTheOneOfTheStandard) {
     EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");

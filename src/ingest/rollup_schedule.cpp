@@ -43,12 +43,16 @@ std::optional<RollUp> RollupSchedule::next() {
     const std::lock_guard lock(mutex_);
     let_go(now);
     for (const RollupLevel level : all_rollup_levels)
-        if (auto work = next_of(level, now)) return work;
+        if (auto work = next_of(level, now)) {
+            in_work_.insert(in_work_.end(), work->buckets.begin(), work->buckets.end());
+            return work;
+        }
     return std::nullopt;
 }
 
 void RollupSchedule::done(const RollUp& work, std::chrono::nanoseconds took) {
     const std::lock_guard lock(mutex_);
+    over(work);
     cost_[index(work.buckets.front().level)] = {took.count() /
                                                 static_cast<std::int64_t>(work.buckets.size())};
 }
@@ -56,12 +60,33 @@ void RollupSchedule::done(const RollUp& work, std::chrono::nanoseconds took) {
 void RollupSchedule::failed(const RollUp& work) {
     const UnixNanos now = options_.clock();
     const std::lock_guard lock(mutex_);
+    over(work);
     for (const RollupBucket& bucket : work.buckets) wait(bucket, now);
 }
 
 std::size_t RollupSchedule::waiting(RollupLevel level) const {
     const std::lock_guard lock(mutex_);
     return waiting_[index(level)].size();
+}
+
+std::vector<UnixNanos> RollupSchedule::outdated(RollupLevel level, UnixNanos from, UnixNanos to) const {
+    const std::lock_guard lock(mutex_);
+    std::vector<UnixNanos> starts;
+    const UnixNanos first = bucket_of(level, from).start;
+    const Waiting& waiting = waiting_[index(level)];
+    for (auto at = waiting.lower_bound(first); at != waiting.end() && at->first < to; ++at)
+        starts.push_back(at->first);
+    for (const RollupBucket& bucket : in_work_)
+        if (bucket.level == level && bucket.start >= first && bucket.start < to) starts.push_back(bucket.start);
+    std::ranges::sort(starts);
+    starts.erase(std::ranges::unique(starts).begin(), starts.end());
+    return starts;
+}
+
+void RollupSchedule::over(const RollUp& work) {
+    std::erase_if(in_work_, [&](const RollupBucket& bucket) {
+        return std::ranges::find(work.buckets, bucket) != work.buckets.end();
+    });
 }
 
 void RollupSchedule::wait(RollupBucket bucket, UnixNanos since) {

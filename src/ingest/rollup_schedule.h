@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "base/time.h"
 #include "store/rollup.h"
@@ -41,6 +42,9 @@ public:
     void failed(const RollUp& work);
 
     std::size_t waiting(RollupLevel level) const;
+    // Starts of the buckets in [from, to) that wait or are being computed, ascending: until then their figures
+    // are not those of the rows.
+    std::vector<UnixNanos> outdated(RollupLevel level, UnixNanos from, UnixNanos to) const;
 
 private:
     using Waiting =
@@ -48,6 +52,7 @@ private:
 
     Waiting& of(RollupLevel level) { return waiting_[static_cast<std::size_t>(level)]; }
     void wait(RollupBucket bucket, UnixNanos since);
+    void over(const RollUp& work);
     void let_go(UnixNanos now);
     std::optional<RollUp> next_of(RollupLevel level, UnixNanos now);
     bool due(RollupLevel level, const Waiting::value_type& bucket, UnixNanos now);
@@ -58,6 +63,7 @@ private:
     const Options options_;
     mutable std::mutex mutex_;
     Waiting waiting_[3];
+    std::vector<RollupBucket> in_work_;
     Nanos cost_[3] = {};  // of a bucket when it was last computed
 };
 

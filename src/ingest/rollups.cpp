@@ -64,6 +64,7 @@ bool Rollups::check(const std::stop_token& stop) {
         return false;
     }
     schedule_.stale(*stale);
+    checked_ = true;
     return true;
 }
 

@@ -33,6 +33,9 @@ public:
     // Ends what is being computed; the next start does it again.
     void stop();
 
+    // The store has said what is stale: from then on the schedule knows all that is not right.
+    bool checked() const { return checked_; }
+
     struct Stats {
         std::uint64_t computed = 0, failures = 0;  // buckets, tries
         std::uint64_t busy_nanos = 0;
@@ -51,6 +54,7 @@ private:
     RollupSchedule& schedule_;
     const std::function<Sequence()> visible_;
 
+    std::atomic<bool> checked_ = false;
     mutable std::mutex mutex_;
     std::condition_variable_any stopped_;
     Stats stats_;          // under mutex_

@@ -988,6 +988,120 @@ TEST_P(StoreContract, no_rows_are_one_row_without_groups_and_none_with) {
     EXPECT_EQ(figures(question), "");
 }
 
+TEST_P(StoreContract, the_same_question_has_the_same_answer_however_often_it_is_asked) {
+    using enum Aggregate::Function;
+    write(group_rows());
+    GroupQuestion question = groups_where();
+    question.group_by = {field("model")};
+    question.aggregates = {figure(sum, "duration")};
+    question.aggregates.push_back(figure(max, "end"));
+    question.aggregates.back().name = "end";
+    for (int times = 0; times < 8; ++times)
+        EXPECT_EQ(figures(question),
+                  "m1 4000000000 1767960005000000000; m2 - 1767967199000000000; - 2000000000 "
+                  "1768053602000000000");
+}
+
+// ---- figures of model calls
+
+std::string text_of(const Result<FigureTables>& answer) {
+    if (!answer) return answer.error().message;
+    std::string text;
+    for (const Table& table : answer->sets) {
+        text += text.empty() ? "" : " | ";
+        for (std::size_t row = 0; row < table.rows.size(); ++row) {
+            std::vector<std::string> cells;
+            for (const Cell& cell : table.rows[row]) cells.push_back(cell_text(cell));
+            text += fmt::format("{}{}", row == 0 ? "" : "; ", fmt::join(cells, " "));
+        }
+    }
+    return text;
+}
+
+FigureQuestion calls_between(const std::string& org, UnixNanos from, UnixNanos to) {
+    using enum Aggregate::Function;
+    FigureQuestion question(Scope(org, {}));
+    question.pieces = {{from, to, {}}};
+    question.aggregates = {figure(count), figure(sum, "total_cost"), figure(quantile, "duration")};
+    for (std::size_t at = 0; at < question.aggregates.size(); ++at)
+        question.aggregates[at].name = fmt::format("x{}", at);
+    return question;
+}
+
+std::vector<TestRow> call_rows() {
+    std::vector<TestRow> rows = group_rows();
+    for (TestRow& row : rows) row.set("is_call", std::int64_t{1});
+    rows.push_back(span("wrapper").model("m1").cost(1'000'000).took(9s).at(1s));
+    return rows;
+}
+
+TEST_P(StoreContract, one_question_answers_several_groupings_of_calls_alone) {
+    write(call_rows());
+    FigureQuestion question = calls_between(org(), noon, noon + Nanos::days(2));
+    question.group_by = {field("model"), field("user_id")};
+    question.sets = {{}, {.groups = {0}}, {.groups = {0, 1}}};
+    EXPECT_EQ(
+        text_of(store().figures(question, {})),
+        "4 100 2e+09 | m1 2 100 2e+09; m2 1 0 -; - 1 - 2e+09 | m1 u1 1 100 1e+09; m1 u2 1 - 3e+09; m2 u1 "
+        "1 0 -; - - 1 - 2e+09");
+}
+
+TEST_P(StoreContract, steps_lie_between_edges_also_uneven_ones) {
+    write(call_rows());
+    FigureQuestion question = calls_between(org(), noon + Nanos::seconds(2), noon + Nanos::hours(26));
+    question.edges = {noon, noon + Nanos::hours(1), noon + Nanos::hours(26)};
+    question.group_by = {field("model")};
+    question.sets = {{.by_time = true, .groups = {}}, {.by_time = true, .groups = {0}}, {}};
+    EXPECT_EQ(text_of(store().figures(question, {})),
+              "1767960000000000000 1 - 3e+09; 1767963600000000000 1 0 - | 1767960000000000000 m1 1 - 3e+09; "
+              "1767963600000000000 m2 1 0 - | 2 0 3e+09");
+    question.edges = {noon, noon + Nanos::hours(13), noon + Nanos::hours(26)};
+    question.sets = {{.by_time = true, .groups = {}}};
+    EXPECT_EQ(text_of(store().figures(question, {})), "1767960000000000000 2 0 3e+09");
+}
+
+TEST_P(StoreContract, groups_are_ordered_and_limited_and_filtered) {
+    write(call_rows());
+    FigureQuestion question = calls_between(org(), noon, noon + Nanos::days(2));
+    question.group_by = {field("tags")};
+    question.sets = {{.groups = {0}}};
+    question.filter = where("model", present);
+    question.order_by = "x0";
+    EXPECT_EQ(text_of(store().figures(question, {})), "y 2 100 2e+09; x 1 100 1e+09; - 1 0 -");
+    question.order_by = "x2";
+    question.descending = false;
+    question.limit = 2;
+    EXPECT_EQ(text_of(store().figures(question, {})), "x 1 100 1e+09; y 2 100 2e+09");
+    question.up_to_seq = 0;
+    EXPECT_EQ(text_of(store().figures(question, {})), "");
+}
+
+TEST_P(StoreContract, questions_that_make_no_sense_are_refused) {
+    const auto refused = [&](const auto& change) {
+        FigureQuestion question = calls_between(org(), noon, noon + Nanos::hours(2));
+        question.sets = {{}};
+        change(question);
+        const auto answer = store().figures(question, {});
+        EXPECT_FALSE(answer);
+        if (!answer) {
+            EXPECT_EQ(answer.error().kind, ErrorKind::invalid_input) << answer.error().message;
+        }
+    };
+    refused([](FigureQuestion& q) { q.sets.clear(); });
+    refused([](FigureQuestion& q) { q.pieces.clear(); });
+    refused(
+        [](FigureQuestion& q) { q.pieces.push_back({noon + Nanos::hours(3), noon + Nanos::hours(4), {}}); });
+    refused([](FigureQuestion& q) { q.sets = {{.by_time = true, .groups = {}}}; });
+    refused([](FigureQuestion& q) { q.group_by = {field("tags")}; });
+    refused([](FigureQuestion& q) {
+        q.pieces = {{noon + Nanos::seconds(1), noon + Nanos::hours(1), RollupLevel::hour}};
+    });
+    refused([](FigureQuestion& q) {
+        q.pieces.front().level = RollupLevel::hour;
+        q.filter = where("user_id", eq, {"u1"});
+    });
+}
+
 // ---- amending
 
 SpanKey key_of(const TestRow& row) {

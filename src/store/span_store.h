@@ -15,6 +15,7 @@
 #include "base/time.h"
 #include "model/batches.h"
 #include "model/question.h"
+#include "store/figures.h"
 #include "store/rollup.h"
 
 namespace obs {
@@ -85,6 +86,10 @@ public:
     // Any thread may ask.
     virtual Result<Rows> rows(const RowQuestion& question, const Cancel& cancel) = 0;
     virtual Result<Table> groups(const GroupQuestion& question, const Cancel& cancel) = 0;
+    // Figures of model calls; reads the rollups that the question names, unless they are not finished.
+    virtual Result<FigureTables> figures(const FigureQuestion& question, const Cancel& cancel) {
+        return figures_of_rows(*this, question, cancel);
+    }
     // Hands over all rows of the question in pieces of bounded size; a limit of 0 is no limit. `sink` returns
     // false to stop.
     virtual Result<void> stream(const RowQuestion& question, const std::function<bool(AnyBatch)>& sink,

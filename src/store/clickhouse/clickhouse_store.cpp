@@ -10,6 +10,7 @@
 #include "store/clickhouse/known_projects.h"
 #include "store/clickhouse/migrations.h"
 #include "store/clickhouse/newest_first.h"
+#include "store/clickhouse/rollup_figures.h"
 #include "store/clickhouse/rollups.h"
 #include "store/order.h"
 #include "store/sql/render.h"
@@ -40,7 +41,7 @@ public:
                         known.back().number);
         for (const Migration& migration : known)
             if (migration.number > newest) OBS_TRY_VOID(apply(migration), "migration {}", migration.name);
-        return {};
+        return rollups_.load();
     }
 
     Result<void> write(const AnyBatch& rows, std::string_view id) override {
@@ -82,6 +83,11 @@ public:
         Table table = OBS_TRY(figures(render(asked.value_or(question), clickhouse_dialect), cancel));
         table.columns = figure_names(question);
         return table;
+    }
+
+    Result<FigureTables> figures(const FigureQuestion& question, const Cancel& cancel) override {
+        OBS_TRY_VOID(check(question));
+        return answer_figures(question, *transport_, rollups_, cancel);
     }
 
     Result<void> stream(const RowQuestion& question, const std::function<bool(AnyBatch)>& sink,

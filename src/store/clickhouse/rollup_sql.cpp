@@ -52,6 +52,8 @@ void add_groups(std::vector<Part>& parts, RollupLevel level) {
     for (const char* name : {"service_name", "provider", "model", "environment", "kind"})
         parts.push_back(group(name, "LowCardinality(String)"));
     parts.push_back(group("status_code", "UInt8"));
+    parts.push_back(group("request_model", "LowCardinality(String)"));
+    parts.push_back(group("is_call", "UInt8"));
 }
 
 // Sums are wide enough that no number of rows overflows them.
@@ -75,6 +77,13 @@ void add_sums(std::vector<Part>& parts) {
     parts.push_back(sum("ttft_rows", "UInt64", "countIf(ttft >= 0)"));
 }
 
+void add_ends(std::vector<Part>& parts) {
+    parts.push_back({"duration_least", "Int64", "minIf(duration, duration >= 0)",
+                     "minIf(duration_least, duration_rows > 0)"});
+    parts.push_back({"duration_most", "Int64", "maxIf(duration, duration >= 0)",
+                     "maxIf(duration_most, duration_rows > 0)"});
+}
+
 void add_sketches(std::vector<Part>& parts) {
     for (const auto& [name, value] : {std::pair{"duration", "duration"}, {"ttft", "ifNull(ttft, -1)"}})
         parts.push_back({fmt::format("{}_sketch", name), fmt::format("AggregateFunction({}, Int64)", sketch),
@@ -87,14 +96,16 @@ std::vector<Part> parts_of(RollupLevel level) {
     add_groups(parts, level);
     parts.push_back({"version", "UInt64", "{p0:UInt64}", "{p0:UInt64}"});
     add_sums(parts);
-    if (level != RollupLevel::day) add_sketches(parts);
+    if (level == RollupLevel::day) return parts;
+    add_ends(parts);
+    add_sketches(parts);
     return parts;
 }
 
-// A span belongs to its user, its session and each of its tags.
+// A span belongs to its user, its session and each of its tags; without one, to the empty key.
 constexpr std::string_view belongs =
-    " ARRAY JOIN arrayConcat(arrayFilter(d -> d.2 != '', [('user', user_id), ('session', session_id)]), "
-    "arrayMap(t -> ('tag', t), arrayDistinct(tags))) AS belongs";
+    " ARRAY JOIN arrayConcat([('user', user_id), ('session', session_id)], "
+    "arrayMap(t -> ('tag', t), if(empty(tags), [''], arrayDistinct(tags)))) AS belongs";
 
 }  // namespace
 
@@ -113,11 +124,11 @@ std::vector<RollupColumn> rollup_columns(RollupLevel level) {
     return columns;
 }
 
-std::string is_current(RollupLevel level) {
+std::string is_current(RollupLevel level, std::string_view buckets) {
     return fmt::format(
-        "(bucket, version) IN (SELECT bucket, max(version) FROM rollup_buckets WHERE level = {} GROUP BY "
-        "bucket)",
-        static_cast<int>(level));
+        "(bucket, version) IN (SELECT bucket, max(version) FROM rollup_buckets WHERE level = {} AND {} GROUP "
+        "BY bucket)",
+        static_cast<int>(level), buckets);
 }
 
 Statement roll_up_statement(const RollUp& work, std::uint64_t version) {

@@ -25,6 +25,7 @@ std::vector<RollupColumn> rollup_columns(RollupLevel level);
 Statement roll_up_statement(const RollUp& work, std::uint64_t version);
 
 // A condition on a rollup table that leaves finished versions: without them a bucket has no figures.
-std::string is_current(RollupLevel level);
+// `buckets` is a condition on `bucket` that holds for all buckets in question.
+std::string is_current(RollupLevel level, std::string_view buckets = "true");
 
 }  // namespace obs

@@ -20,6 +20,8 @@ namespace {
 constexpr std::int64_t second = Nanos::seconds(1).count;
 // Beside the levels in rollup_buckets: spans from this second on are all there.
 constexpr int level_of_rows = 3;
+// Buckets taken back that are remembered; who read before them asks again.
+constexpr std::size_t most_taken_back = 4096;
 
 std::int64_t cell(const std::vector<Cell>& row, std::size_t column) {
     return std::get<std::int64_t>(row.at(column));
@@ -60,6 +62,8 @@ Result<void> ClickHouseRollups::roll_up(const RollUp& asked, const Cancel& cance
     failpoint("rollup.computed");
     OBS_TRY_VOID(set_through(work.buckets, version, std::max<std::uint64_t>(work.through, 1)),
                  "cannot finish rollups");
+    const std::lock_guard finished(unfinished_mutex_);
+    for (const RollupBucket& bucket : work.buckets) unfinished_.erase(bucket);
     return {};
 }
 
@@ -168,7 +172,7 @@ Result<void> ClickHouseRollups::erase_user(const Forget& spans, std::string_view
     const std::size_t user = erase.values.size();
     erase.sql = fmt::format(
         "ALTER TABLE rollup_days DELETE WHERE {0} AND toUnixTimestamp(bucket) <= {{p{2}:Int64}} AND "
-        "((dimension = 'user' AND key = {{p{1}:String}}) OR (dimension = 'session' AND (org_id, project_id, "
+        "((dimension = 'user' AND key = {{p{1}:String}}) OR (dimension = 'session' AND key != '' AND (org_id, project_id, "
         "key) IN (SELECT org_id, project_id, session_id FROM spans WHERE {3})))",
         owned, user, user + 1, rows);
     erase.values.emplace_back(*spans.user_id);
@@ -200,7 +204,44 @@ Result<bool> ClickHouseRollups::minutes_are_finished(const RollUp& hours) {
     return cell(unfinished.rows.at(0), 0) == 0;
 }
 
+Result<void> ClickHouseRollups::load() {
+    const Table rows = OBS_TRY(figures(
+        {"SELECT toInt64(level), toInt64(toUnixTimestamp(bucket)) FROM rollup_buckets WHERE level != 3 "
+         "GROUP BY level, bucket HAVING argMax(through, version) = 0"},
+        {}));
+    const std::lock_guard lock(unfinished_mutex_);
+    for (const auto& row : rows.rows)
+        unfinished_.insert({static_cast<RollupLevel>(cell(row, 0)), {cell(row, 1) * second}});
+    return {};
+}
+
+ClickHouseRollups::Unfinished ClickHouseRollups::unfinished() const {
+    const std::lock_guard lock(unfinished_mutex_);
+    return {unfinished_, moment_};
+}
+
+bool ClickHouseRollups::taken_back_since(std::uint64_t moment, std::span<const FigurePiece> pieces) const {
+    const std::lock_guard lock(unfinished_mutex_);
+    const std::uint64_t since = moment_ - moment;
+    if (since > taken_back_.size()) return true;
+    const auto lies_in = [](const RollupBucket& bucket, const FigurePiece& piece) {
+        return piece.level == bucket.level && bucket.start >= piece.from && bucket.start < piece.to;
+    };
+    return std::any_of(taken_back_.end() - static_cast<std::ptrdiff_t>(since), taken_back_.end(),
+                       [&](const RollupBucket& bucket) {
+                           return std::ranges::any_of(
+                               pieces, [&](const FigurePiece& piece) { return lies_in(bucket, piece); });
+                       });
+}
+
 Result<void> ClickHouseRollups::take_back(const std::vector<RollupBucket>& buckets) {
+    {
+        const std::lock_guard lock(unfinished_mutex_);
+        unfinished_.insert(buckets.begin(), buckets.end());
+        taken_back_.insert(taken_back_.end(), buckets.begin(), buckets.end());
+        moment_ += buckets.size();
+        while (taken_back_.size() > most_taken_back) taken_back_.pop_front();
+    }
     const std::uint64_t version = OBS_TRY(next_version());
     return set_through(buckets, version, 0);
 }

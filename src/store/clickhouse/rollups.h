@@ -5,10 +5,14 @@
 // read. Groups that vanished stay behind under older versions, which count no more.
 #pragma once
 
+#include <deque>
 #include <mutex>
+#include <set>
+#include <span>
 #include <vector>
 
 #include "store/clickhouse/transport.h"
+#include "store/figures.h"
 #include "store/rollup.h"
 #include "store/span_store.h"
 
@@ -21,6 +25,17 @@ public:
     Result<void> roll_up(const RollUp& work, const Cancel& cancel);
     Result<std::vector<RollupBucket>> stale(const Cancel& cancel);
     Result<void> forget(RollupLevel level, UnixNanos before);
+
+    // Learns which buckets are not finished. After the schema is there, before anything else.
+    Result<void> load();
+    // Buckets without figures at the moment; they are to be read from spans.
+    struct Unfinished {
+        std::set<RollupBucket> buckets;
+        std::uint64_t moment = 0;
+    };
+    Unfinished unfinished() const;
+    // Whether a bucket of these pieces lost its figures after that moment: what was read of it is incomplete.
+    bool taken_back_since(std::uint64_t moment, std::span<const FigurePiece> pieces) const;
 
     // Around the erasure of spans: until the lock goes, no bucket is computed. What must happen to rollups
     // has happened before it returns.
@@ -43,6 +58,12 @@ private:
     // Held while rows are erased or rolled up, which may take long: one must not see half of the other.
     std::mutex changing_;
     std::uint64_t version_ = 0;  // the last; under changing_; 0: not read yet
+
+    // What rollup_buckets says of buckets without figures, kept here so that readers need not ask.
+    mutable std::mutex unfinished_mutex_;
+    std::set<RollupBucket> unfinished_;
+    std::deque<RollupBucket> taken_back_;  // the last ones, oldest first
+    std::uint64_t moment_ = 0;             // how many were ever taken back
 };
 
 }  // namespace obs

@@ -121,7 +121,6 @@ public:
         return std::move(statement_);
     }
 
-private:
     // ----- values
 
     std::string bind(Bound value, std::string_view type) {
@@ -391,16 +390,20 @@ private:
     // Scope, window and what was there: what both kinds of questions have beside their filter.
     template <class Question>
     std::vector<std::string> place(const Question& question) {
-        const Scope& scope = question.scope;
+        std::vector<std::string> where = belongs_to(question.scope);
+        if (question.window.from) where.push_back(fmt::format("ts >= {}", time(*question.window.from)));
+        if (question.window.to) where.push_back(fmt::format("ts < {}", time(*question.window.to)));
+        if (question.up_to_seq)
+            where.push_back(fmt::format("seq <= {}", bind(*question.up_to_seq, dialect_.unsigned_integer)));
+        return where;
+    }
+
+    std::vector<std::string> belongs_to(const Scope& scope) {
         std::vector<std::string> where = {fmt::format("org_id = {}", bind(scope.org(), dialect_.text))};
         if (scope.projects().size() == 1)
             where.push_back(fmt::format("project_id = {}", bind(scope.projects().front(), dialect_.text)));
         else if (!scope.projects().empty())
             where.push_back(of(dialect_.is_in, "project_id", bind_list(scope.projects(), dialect_.text)));
-        if (question.window.from) where.push_back(fmt::format("ts >= {}", time(*question.window.from)));
-        if (question.window.to) where.push_back(fmt::format("ts < {}", time(*question.window.to)));
-        if (question.up_to_seq)
-            where.push_back(fmt::format("seq <= {}", bind(*question.up_to_seq, dialect_.unsigned_integer)));
         return where;
     }
 
@@ -573,17 +576,23 @@ private:
         }
     }
 
-    std::string figure(const Aggregate& aggregate) {
-        const std::string only = filtered(aggregate.only);
-        if (aggregate.function == Aggregate::Function::count) return fill(dialect_.count, arg("c", only));
+    std::string counted(const Aggregate& aggregate) {
+        std::vector<std::string> conditions;
+        if (aggregate.function == Aggregate::Function::count) return filtered(aggregate.only);
         const FieldRef& field = aggregate.field;
         const std::string x = value_of(field);
-        std::vector<std::string> conditions;
-        if (!aggregate.only.always()) conditions.push_back(only);
+        if (!aggregate.only.always()) conditions.push_back(filtered(aggregate.only));
         if (may_be_missing(field)) conditions.push_back(negated(missing(field, x)));
         if (field.column != nullptr && field.column->type == ColumnType::duration)
             conditions.push_back(of(dialect_.if_null_false, fmt::format("{} >= 0", x)));
-        const std::string c = all_of(conditions);
+        return all_of(conditions);
+    }
+
+    std::string figure(const Aggregate& aggregate) {
+        const std::string c = counted(aggregate);
+        if (aggregate.function == Aggregate::Function::count) return fill(dialect_.count, arg("c", c));
+        const FieldRef& field = aggregate.field;
+        const std::string x = value_of(field);
         const auto filled = [&](std::string_view how, std::string_view what) {
             return fill(how, arg("x", what), arg("c", c), arg("v", aggregate.level));
         };
@@ -614,6 +623,9 @@ private:
         return of(kind_of(field) == FieldKind::number ? dialect_.as_integer : dialect_.as_text, x);
     }
 
+    Statement& statement() { return statement_; }
+
+private:
     const Dialect& dialect_;
     Statement statement_;
 };
@@ -625,6 +637,50 @@ Text cut(const Text& text, std::size_t bytes) {
 }
 
 }  // namespace
+
+struct StatementParts::Parts {
+    Renderer renderer;
+    const Dialect& dialect;
+};
+
+StatementParts::StatementParts(const Dialect& dialect)
+    : parts_(std::unique_ptr<Parts>(new Parts{Renderer(dialect), dialect})) {}
+StatementParts::~StatementParts() = default;
+
+std::string StatementParts::bind(std::int64_t value) {
+    return parts_->renderer.bind(value, parts_->dialect.integer);
+}
+std::string StatementParts::bind(std::vector<std::int64_t> values) {
+    return parts_->renderer.bind_list(std::move(values), parts_->dialect.integer);
+}
+std::string StatementParts::matches(const Filter& filter) {
+    return parts_->renderer.filtered(filter);
+}
+std::string StatementParts::belongs_to(const Scope& scope) {
+    return all_of(parts_->renderer.belongs_to(scope));
+}
+std::string StatementParts::moment(UnixNanos at) {
+    return parts_->renderer.time(at);
+}
+std::string StatementParts::group_key(const FieldRef& field) {
+    return parts_->renderer.group_key(field);
+}
+std::string StatementParts::shown(const FieldRef& field, const std::string& key) const {
+    return parts_->renderer.shown(field, key);
+}
+std::string StatementParts::value_of(const FieldRef& field) {
+    return parts_->renderer.value_of(field);
+}
+std::string StatementParts::counted(const Aggregate& aggregate) {
+    return parts_->renderer.counted(aggregate);
+}
+std::string StatementParts::figure(const Aggregate& aggregate) {
+    return parts_->renderer.figure(aggregate);
+}
+Statement StatementParts::put_together(std::string sql) {
+    parts_->renderer.statement().sql = std::move(sql);
+    return std::move(parts_->renderer.statement());
+}
 
 Result<void> check(const RowQuestion& question) {
     OBS_TRY(Matcher::compile(question.table, question.filter));

@@ -2,7 +2,10 @@
 // store/aggregate.h say.
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -26,6 +29,35 @@ Statement render(const RowQuestion& question, const Dialect& dialect);
 // Columns of the answer are g0, g1 … and a0, a1 …; figure_names has their names.
 Statement render(const GroupQuestion& question, const Dialect& dialect);
 std::vector<std::string> figure_names(const GroupQuestion& question);
+
+// Parts of one statement that somebody else puts together. Each part may stand in it once or more often.
+class StatementParts {
+public:
+    explicit StatementParts(const Dialect& dialect);
+    ~StatementParts();
+
+    std::string bind(std::int64_t value);
+    std::string bind(std::vector<std::int64_t> values);
+    // Conditions: rows that match, and those that may be seen.
+    std::string matches(const Filter& filter);
+    std::string belongs_to(const Scope& scope);
+    // An expression on ts as it is kept.
+    std::string moment(UnixNanos at);
+    // The field as a value that compares; a list as a row for each of its elements.
+    std::string group_key(const FieldRef& field);
+    // `key` as a cell of the answer.
+    std::string shown(const FieldRef& field, const std::string& key) const;
+    std::string value_of(const FieldRef& field);
+    // The condition under which a row enters the aggregate, and the aggregate.
+    std::string counted(const Aggregate& aggregate);
+    std::string figure(const Aggregate& aggregate);
+
+    Statement put_together(std::string sql);
+
+private:
+    struct Parts;
+    std::unique_ptr<Parts> parts_;
+};
 
 // Cuts text columns with content to at most `bytes`, at characters.
 void cut_content(AnyBatch& rows, std::size_t bytes);

@@ -1,0 +1,551 @@
+#include "store/clickhouse/rollup_figures.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "model/native.h"
+#include "store/clickhouse/rollup_sql.h"
+#include "store/clickhouse/sketch.h"
+#include "store/field.h"
+#include "store/sql/render.h"
+
+namespace obs {
+
+namespace {
+
+using Function = Aggregate::Function;
+
+constexpr std::string_view no_rows = "NULL";
+
+bool is_text(const FieldRef& field) {
+    return kind_of(field) != FieldKind::number;
+}
+
+// How a column of the statement becomes a cell of an aggregate.
+struct Shown {
+    std::size_t column = 0;         // behind the keys
+    std::optional<double> level{};  // the column holds a sketch; this quantile of it is meant
+};
+
+enum class Quantiles : std::uint8_t { exact, sketched };
+
+// One statement. Keys are `t` (the time bucket) and `d0`, `d1` … (the groups).
+class FigureStatement {
+public:
+    FigureStatement(const FigureQuestion& question, Quantiles quantiles)
+        : question_(question), quantiles_(quantiles) {
+        by_time_ = std::ranges::any_of(question.sets, &FigureQuestion::Set::by_time);
+        if (by_time_) keys_.emplace_back("t");
+        for (std::size_t at = 0; at < question.group_by.size(); ++at) {
+            const bool used = std::ranges::any_of(question.sets, [&](const FigureQuestion::Set& set) {
+                return std::ranges::find(set.groups, at) != set.groups.end();
+            });
+            if (!used) continue;
+            keys_.push_back(fmt::format("d{}", at));
+            groups_.push_back(at);
+        }
+    }
+
+    // From spans alone.
+    Statement of_rows() {
+        std::vector<std::string> columns = key_columns(false);
+        for (const std::string& figure : figures_of_rows()) columns.push_back(figure);
+        std::string sql = fmt::format("SELECT {} FROM spans WHERE {}", fmt::join(with_mask(columns), ", "),
+                                      rows_in(std::nullopt));
+        return parts_.put_together(sql + grouped());
+    }
+
+    // How many rows the largest group of each set has.
+    Statement counts_of_rows() {
+        std::vector<std::string> columns = key_columns(false);
+        columns.emplace_back("count() AS c");
+        return parts_.put_together(
+            fmt::format("SELECT toInt64(max(c)) FROM (SELECT {} FROM spans WHERE {}{})",
+                        fmt::join(columns, ", "), rows_in(std::nullopt), group_by_sets()));
+    }
+
+    // From all pieces.
+    Statement of_pieces() {
+        std::vector<std::string> sources;
+        for (const RollupLevel level : all_rollup_levels)
+            if (has(level)) sources.push_back(of_rollups(level));
+        if (has(std::nullopt)) sources.push_back(of_span_pieces());
+        std::vector<std::string> columns;
+        for (std::size_t at = 0; at < keys_.size(); ++at) {
+            if (is_time(at))
+                columns.emplace_back("t");
+            else if (is_text(group(at)))
+                columns.push_back(fmt::format("nullIf({0}, '')", keys_[at]));
+            else
+                columns.push_back(keys_[at]);
+        }
+        for (const std::string& figure : figures_of_pieces()) columns.push_back(figure);
+        std::string sql = fmt::format("SELECT {} FROM ({})", fmt::join(with_mask(columns), ", "),
+                                      fmt::join(sources, " UNION ALL "));
+        return parts_.put_together(sql + grouped());
+    }
+
+    const std::vector<Shown>& shown() const { return shown_; }
+    std::size_t keys() const { return keys_.size(); }
+    bool masked() const { return question_.sets.size() > 1 && !keys_.empty(); }
+    // What grouping() says of the rows of a set: a bit for each key that the set has not, the first key
+    // first.
+    std::int64_t mask_of(const FigureQuestion::Set& set) const {
+        std::int64_t mask = 0;
+        for (std::size_t at = 0; at < keys_.size(); ++at) mask = mask * 2 + (in(set, at) ? 0 : 1);
+        return mask;
+    }
+    // Whether the set has this key.
+    bool in(const FigureQuestion::Set& set, std::size_t key) const {
+        if (is_time(key)) return set.by_time;
+        return std::ranges::find(set.groups, group_at(key)) != set.groups.end();
+    }
+
+private:
+    bool is_time(std::size_t key) const { return by_time_ && key == 0; }
+    std::size_t group_at(std::size_t key) const { return groups_[key - (by_time_ ? 1 : 0)]; }
+    const FieldRef& group(std::size_t key) const { return question_.group_by[group_at(key)]; }
+    bool has(std::optional<RollupLevel> level) const {
+        return std::ranges::any_of(question_.pieces, [&](const auto& piece) { return piece.level == level; });
+    }
+
+    // ----- conditions
+
+    // `time` within the pieces of that source; of all pieces when `all`.
+    std::string within(std::string_view time, std::optional<RollupLevel> level, bool all = false) {
+        std::vector<std::string> either;
+        for (auto piece = question_.pieces.begin(); piece != question_.pieces.end(); ++piece) {
+            if (!all && piece->level != level) continue;
+            const UnixNanos to = all ? question_.pieces.back().to : piece->to;
+            either.push_back(fmt::format("({0} >= {1} AND {0} < {2})", time, parts_.moment(piece->from),
+                                         parts_.moment(to)));
+            if (all) break;
+        }
+        return fmt::format("({})", fmt::join(either, " OR "));
+    }
+
+    std::string filtered() {
+        return question_.filter.always() ? "" : fmt::format(" AND {}", parts_.matches(question_.filter));
+    }
+
+    std::string rows_in(std::optional<RollupLevel> level) {
+        const bool all =
+            !level && !has(RollupLevel::minute) && !has(RollupLevel::hour) && !has(RollupLevel::day);
+        std::string where = fmt::format("{} AND {} AND is_call = 1{}", parts_.belongs_to(question_.scope),
+                                        within("ts", level, all), filtered());
+        if (question_.up_to_seq)
+            where +=
+                fmt::format(" AND seq <= {}", parts_.bind(static_cast<std::int64_t>(*question_.up_to_seq)));
+        return where;
+    }
+
+    // ----- keys
+
+    std::string bucket(std::string_view nanos) {
+        const auto& edges = question_.edges;
+        const Nanos step = edges[1] - edges[0];
+        bool even = true;
+        for (std::size_t at = 1; at < edges.size(); ++at) even = even && edges[at] - edges[at - 1] == step;
+        if (even)
+            return fmt::format("{0} + intDiv({1} - {0}, {2}) * {2}", parts_.bind(edges[0].since_epoch), nanos,
+                               parts_.bind(step.count));
+        std::vector<std::int64_t> starts;
+        for (std::size_t at = 0; at + 1 < edges.size(); ++at) starts.push_back(edges[at].since_epoch);
+        return fmt::format("toInt64(roundDown({}, {}))", nanos, parts_.bind(std::move(starts)));
+    }
+
+    // Of spans, named; as cells of the answer, or plain, without nulls.
+    std::vector<std::string> key_columns(bool plain) {
+        std::vector<std::string> columns;
+        for (std::size_t at = 0; at < keys_.size(); ++at) {
+            if (is_time(at)) {
+                columns.push_back(fmt::format("{} AS t", bucket("toUnixTimestamp64Nano(ts)")));
+                continue;
+            }
+            const FieldRef& field = group(at);
+            const std::string key = parts_.group_key(field);
+            const std::string cell = kind_of(field) == FieldKind::text_list ? key : parts_.shown(field, key);
+            if (plain && is_text(field))
+                columns.push_back(
+                    fmt::format("ifNull(CAST({}, 'Nullable(String)'), '') AS {}", key, keys_[at]));
+            else
+                columns.push_back(fmt::format("{} AS {}", cell, keys_[at]));
+        }
+        return columns;
+    }
+
+    std::vector<std::string> with_mask(std::vector<std::string> columns) const {
+        if (masked())
+            columns.insert(columns.begin(),
+                           fmt::format("toInt64(grouping({})) AS mask", fmt::join(keys_, ", ")));
+        return columns;
+    }
+
+    std::string keys_of(const FigureQuestion::Set& set) const {
+        std::vector<std::string> keys;
+        for (std::size_t at = 0; at < keys_.size(); ++at)
+            if (in(set, at)) keys.push_back(keys_[at]);
+        return fmt::format("{}", fmt::join(keys, ", "));
+    }
+
+    std::string group_by_sets() const {
+        if (keys_.empty()) return "";
+        std::vector<std::string> sets;
+        for (const FigureQuestion::Set& set : question_.sets) {
+            std::string one = fmt::format("({})", keys_of(set));
+            if (std::ranges::find(sets, one) == sets.end()) sets.push_back(std::move(one));
+        }
+        if (sets.size() == 1) {
+            const std::string keys = keys_of(question_.sets.front());
+            return keys.empty() ? "" : fmt::format(" GROUP BY {}", keys);
+        }
+        return fmt::format(" GROUP BY GROUPING SETS ({})", fmt::join(sets, ", "));
+    }
+
+    std::string grouped() const {
+        std::string sql = group_by_sets();
+        std::vector<std::string> order;
+        if (masked()) order.emplace_back("mask");
+        if (by_time_ && !sql.empty()) order.emplace_back("t");
+        for (std::size_t at = 0; at < question_.aggregates.size(); ++at)
+            if (!question_.order_by.empty() && question_.aggregates[at].name == question_.order_by &&
+                !shown_[at].level)
+                order.push_back(fmt::format("a{} {} NULLS LAST", shown_[at].column,
+                                            question_.descending ? "DESC" : "ASC"));
+        if (sql.empty()) return sql;
+        for (const std::string& key : keys_)
+            if (key != "t") order.push_back(fmt::format("{} ASC NULLS LAST", key));
+        if (!order.empty()) sql += fmt::format(" ORDER BY {}", fmt::join(order, ", "));
+        // Quantiles of sketches are known only behind the statement: then everything is ordered there.
+        if (orders_by_sketch()) return sql;
+        return sql + fmt::format(" LIMIT {}{}", question_.limit, masked() ? " BY mask" : "");
+    }
+
+    bool orders_by_sketch() const {
+        for (std::size_t at = 0; at < question_.aggregates.size(); ++at)
+            if (!question_.order_by.empty() && question_.aggregates[at].name == question_.order_by)
+                return shown_[at].level.has_value();
+        return false;
+    }
+
+    // ----- figures
+
+    void show(std::vector<std::string>& columns, std::string expression) {
+        shown_.push_back({columns.size(), {}});
+        columns.push_back(fmt::format("{} AS a{}", expression, columns.size()));
+    }
+
+    // Quantiles of one field under one condition share a column.
+    void show_sketch(std::vector<std::string>& columns, const Aggregate& aggregate, const std::string& key,
+                     const std::string& expression) {
+        const auto [at, fresh] = sketches_.try_emplace(key, columns.size());
+        shown_.push_back({at->second, aggregate.level});
+        if (fresh) columns.push_back(fmt::format("{} AS a{}", expression, columns.size()));
+    }
+
+    std::vector<std::string> figures_of_rows() {
+        std::vector<double> levels;
+        for (const Aggregate& one : question_.aggregates)
+            if (one.function == Function::quantile) levels.push_back(one.level);
+        std::vector<std::string> columns;
+        std::size_t quantile = 0;
+        for (const Aggregate& one : question_.aggregates) {
+            if (one.function != Function::quantile) {
+                show(columns, parts_.figure(one));
+                continue;
+            }
+            const std::string c = parts_.counted(one), x = parts_.value_of(one.field);
+            ++quantile;
+            if (quantiles_ == Quantiles::exact)
+                // All levels in one, so that the values are gathered and sorted once for each field.
+                show(columns,
+                     fmt::format("if(countIf({0}) = 0, {4}, "
+                                 "quantilesExactInclusiveIf({1})(toFloat64(ifNull({2}, 0)), {0})[{3}])",
+                                 c, fmt::join(levels, ", "), x, quantile, no_rows));
+            else
+                show_sketch(
+                    columns, one, c + x,
+                    fmt::format("CAST(quantileDDStateIf(0.005, 0.5)(toInt64(ifNull({}, -1)), {}), 'String')",
+                                x, c));
+        }
+        return columns;
+    }
+
+    // Of the parts that each source gives: c, s, n, m, q, u and the number of the aggregate.
+    std::vector<std::string> figures_of_pieces() {
+        std::vector<std::string> columns;
+        for (std::size_t i = 0; i < question_.aggregates.size(); ++i) {
+            const Aggregate& one = question_.aggregates[i];
+            switch (one.function) {
+                case Function::count: show(columns, fmt::format("toInt64(sum(c{}))", i)); break;
+                case Function::sum:
+                    show(columns, fmt::format("if(sum(n{0}) = 0, {1}, toInt64(least(greatest(sum(s{0}), "
+                                              "-9223372036854775808), 9223372036854775807)))",
+                                              i, no_rows));
+                    break;
+                case Function::avg:
+                    show(columns,
+                         fmt::format("if(sum(n{0}) = 0, {1}, toFloat64(sum(s{0})) / sum(n{0}))", i, no_rows));
+                    break;
+                case Function::min:
+                case Function::max:
+                    show(columns, fmt::format("if(sum(n{0}) = 0, {1}, {2}If(m{0}, n{0} > 0))", i, no_rows,
+                                              one.function == Function::min ? "min" : "max"));
+                    break;
+                case Function::quantile:
+                    show_sketch(columns, one, std::string(one.field.column->name),
+                                fmt::format("CAST(quantileDDMergeState(0.005, 0.5)(q{}), 'String')", i));
+                    break;
+                default: show(columns, fmt::format("toInt64(uniqExactMerge(u{}))", i));
+            }
+        }
+        return columns;
+    }
+
+    std::string of_span_pieces() {
+        std::vector<std::string> columns = key_columns(true);
+        for (std::size_t i = 0; i < question_.aggregates.size(); ++i) {
+            const Aggregate& one = question_.aggregates[i];
+            const std::string c = parts_.counted(one);
+            if (one.function == Function::count) {
+                columns.push_back(fmt::format("toInt64(countIf({})) AS c{}", c, i));
+                continue;
+            }
+            const std::string x = parts_.value_of(one.field);
+            const auto rows = [&] { columns.push_back(fmt::format("toInt64(countIf({})) AS n{}", c, i)); };
+            switch (one.function) {
+                case Function::sum:
+                case Function::avg:
+                    columns.push_back(fmt::format("sumIf(toInt128(ifNull({}, 0)), {}) AS s{}", x, c, i));
+                    rows();
+                    break;
+                case Function::min:
+                case Function::max:
+                    columns.push_back(fmt::format("{}If(toInt64(ifNull({}, 0)), {}) AS m{}",
+                                                  one.function == Function::min ? "min" : "max", x, c, i));
+                    rows();
+                    break;
+                case Function::quantile:
+                    columns.push_back(fmt::format(
+                        "quantileDDStateIf(0.005, 0.5)(toInt64(ifNull({}, -1)), {}) AS q{}", x, c, i));
+                    break;
+                default: columns.push_back(fmt::format("uniqExactStateIf({}, {}) AS u{}", x, c, i));
+            }
+        }
+        std::string sql =
+            fmt::format("SELECT {} FROM spans WHERE {}", fmt::join(columns, ", "), rows_in(std::nullopt));
+        return sql + (keys_.empty() ? "" : fmt::format(" GROUP BY {}", fmt::join(keys_, ", ")));
+    }
+
+    std::string of_rollups(RollupLevel level) {
+        const bool days = level == RollupLevel::day;
+        std::vector<std::string> columns;
+        for (std::size_t at = 0; at < keys_.size(); ++at) {
+            if (is_time(at))
+                columns.push_back(
+                    fmt::format("{} AS t", bucket("toInt64(toUnixTimestamp(bucket)) * 1000000000")));
+            else
+                columns.push_back(rollup_key(group(at), days) + fmt::format(" AS {}", keys_[at]));
+        }
+        for (std::size_t i = 0; i < question_.aggregates.size(); ++i)
+            add_rollup_figure(question_.aggregates[i], i, columns);
+        const std::string buckets = within("bucket", level);
+        std::string where = fmt::format("{} AND {} AND {}", parts_.belongs_to(question_.scope), buckets,
+                                        is_current(level, buckets));
+        std::string from = std::string(rollup_table(level));
+        if (days) {
+            // The filter knows the key by the name of its column.
+            where += fmt::format(" AND dimension = '{}' AND calls > 0", dimension());
+            from = fmt::format("(SELECT *, key AS {} FROM {} WHERE {})", key_column(), from, where);
+            where = question_.filter.always() ? "true" : parts_.matches(question_.filter);
+        } else {
+            where += " AND is_call = 1" + filtered();
+        }
+        std::string sql = fmt::format("SELECT {} FROM {} WHERE {}", fmt::join(columns, ", "), from, where);
+        return sql + (keys_.empty() ? "" : fmt::format(" GROUP BY {}", fmt::join(keys_, ", ")));
+    }
+
+    std::string_view key_column() const {
+        const auto is_key = [](const FieldRef& field) {
+            return field.column != nullptr && field.column->name != "project_id";
+        };
+        for (const FieldRef& field : question_.group_by)
+            if (is_key(field)) return field.column->name;
+        for (const Aggregate& one : question_.aggregates)
+            if (one.function == Function::distinct) return one.field.column->name;
+        return "user_id";
+    }
+    std::string_view dimension() const {
+        const std::string_view column = key_column();
+        return column == "user_id" ? "user" : column == "session_id" ? "session" : "tag";
+    }
+
+    static std::string rollup_key(const FieldRef& field, bool days) {
+        if (!is_text(field)) return fmt::format("toInt64({})", field.column->name);
+        const bool key = days && field.column->name != "project_id";
+        return fmt::format("CAST({}, 'String')", key ? "key" : field.column->name);
+    }
+
+    void add_rollup_figure(const Aggregate& one, std::size_t i, std::vector<std::string>& columns) {
+        if (const ColumnInfo* counted = counted_field(one)) {
+            columns.push_back(fmt::format("toInt64(sum({}_rows)) AS c{}", counted->name, i));
+            return;
+        }
+        const std::string when = one.only.always() ? "true" : parts_.matches(one.only);
+        if (one.function == Function::count) {
+            columns.push_back(fmt::format("toInt64(sumIf(calls, {})) AS c{}", when, i));
+            return;
+        }
+        const std::string_view name = one.field.column->name;
+        const bool money = one.field.column->type == ColumnType::usd;
+        const auto rows = [&] {
+            columns.push_back(fmt::format("toInt64(sumIf({}_rows, {})) AS n{}", name, when, i));
+        };
+        switch (one.function) {
+            case Function::sum:
+            case Function::avg:
+                columns.push_back(
+                    money ? fmt::format("sumIf(reinterpret({}, 'Int128'), {}) AS s{}", name, when, i)
+                          : fmt::format("sumIf({}, {}) AS s{}", name, when, i));
+                rows();
+                break;
+            case Function::min:
+            case Function::max:
+                columns.push_back(fmt::format("{0}If(duration_{1}, duration_rows > 0 AND {2}) AS m{3}",
+                                              one.function == Function::min ? "min" : "max",
+                                              one.function == Function::min ? "least" : "most", when, i));
+                rows();
+                break;
+            case Function::quantile:
+                columns.push_back(fmt::format("quantileDDMergeState(0.005, 0.5)({}_sketch) AS q{}", name, i));
+                break;
+            default: columns.push_back(fmt::format("uniqExactStateIf(key, key != '') AS u{}", i));
+        }
+    }
+
+    const FigureQuestion& question_;
+    Quantiles quantiles_;
+    bool by_time_ = false;
+    std::vector<std::string> keys_;
+    std::vector<std::size_t> groups_;              // of the keys behind the time
+    std::vector<Shown> shown_;                     // of each aggregate
+    std::map<std::string, std::size_t> sketches_;  // column of each
+    StatementParts parts_{clickhouse_dialect};
+};
+
+bool asks_for_quantiles(const FigureQuestion& question) {
+    return std::ranges::any_of(question.aggregates,
+                               [](const Aggregate& one) { return one.function == Function::quantile; });
+}
+
+Result<Table> ask(Transport& transport, const Statement& statement, const Cancel& cancel) {
+    const Transport::Answer answer = OBS_TRY(transport.ask(statement, cancel));
+    Table table;
+    OBS_TRY_VOID(read_native(answer.native, table));
+    return table;
+}
+
+Result<Cell> cell_of(const Shown& shown, const std::vector<Cell>& row, std::size_t before) {
+    const Cell& cell = row.at(before + shown.column);
+    if (!shown.level) return cell;
+    const Sketch sketch = OBS_TRY(Sketch::parse(std::get<std::string>(cell)));
+    return sketch.count() > 0 ? Cell(sketch.quantile(*shown.level)) : Cell();
+}
+
+std::vector<std::string> column_names(const FigureQuestion& question, const FigureQuestion::Set& set) {
+    std::vector<std::string> names;
+    if (set.by_time) names.emplace_back("bucket");
+    for (const std::size_t at : set.groups) names.push_back(field_name(question.group_by[at]));
+    for (const Aggregate& one : question.aggregates) names.push_back(one.name);
+    return names;
+}
+
+// The rows of the statement, each in the table of its set.
+Result<std::vector<Table>> taken_apart(const Table& all, const FigureQuestion& question,
+                                       const FigureStatement& statement) {
+    std::vector<Table> tables;
+    const std::size_t first = statement.masked() ? 1 : 0;
+    for (const FigureQuestion::Set& set : question.sets) {
+        Table& table = tables.emplace_back(Table{column_names(question, set), {}});
+        for (const std::vector<Cell>& row : all.rows) {
+            if (statement.masked() && std::get<std::int64_t>(row[0]) != statement.mask_of(set)) continue;
+            std::vector<Cell>& cells = table.rows.emplace_back();
+            for (std::size_t key = 0; key < statement.keys(); ++key)
+                if (statement.in(set, key)) cells.push_back(row.at(first + key));
+            for (const Shown& shown : statement.shown())
+                cells.push_back(OBS_TRY(cell_of(shown, row, first + statement.keys())));
+        }
+        order_figures(table, question, set);
+    }
+    return tables;
+}
+
+Result<bool> is_exact(const FigureQuestion& question, Transport& transport, const Cancel& cancel) {
+    if (!asks_for_quantiles(question)) return true;
+    const Table largest =
+        OBS_TRY(ask(transport, FigureStatement(question, Quantiles::exact).counts_of_rows(), cancel));
+    return largest.rows.empty() ||
+           static_cast<std::uint64_t>(std::get<std::int64_t>(largest.rows[0].at(0))) <= question.exact_up_to;
+}
+
+Result<FigureTables> answer_pieces(const FigureQuestion& question, Transport& transport,
+                                   const Cancel& cancel) {
+    const bool of_rows =
+        std::ranges::none_of(question.pieces, [](const auto& piece) { return piece.level.has_value(); });
+    FigureTables answer;
+    answer.exact = of_rows ? OBS_TRY(is_exact(question, transport, cancel)) : !asks_for_quantiles(question);
+    FigureStatement statement(question, answer.exact ? Quantiles::exact : Quantiles::sketched);
+    const Statement sql = of_rows ? statement.of_rows() : statement.of_pieces();
+    const Table all = OBS_TRY(ask(transport, sql, cancel));
+    answer.sets = OBS_TRY(taken_apart(all, question, statement));
+    return answer;
+}
+
+}  // namespace
+
+std::vector<FigurePiece> without(const std::vector<FigurePiece>& pieces,
+                                 const std::set<RollupBucket>& buckets) {
+    std::vector<FigurePiece> left;
+    const auto add = [&](FigurePiece piece) {
+        if (piece.from >= piece.to) return;
+        if (!left.empty() && left.back().level == piece.level && left.back().to == piece.from)
+            left.back().to = piece.to;
+        else
+            left.push_back(piece);
+    };
+    for (const FigurePiece& piece : pieces) {
+        UnixNanos from = piece.from;
+        if (piece.level) {
+            auto bucket = buckets.lower_bound({*piece.level, piece.from});
+            for (; bucket != buckets.end() && bucket->level == *piece.level && bucket->start < piece.to;
+                 ++bucket) {
+                add({from, bucket->start, piece.level});
+                add({bucket->start, bucket->end(), {}});
+                from = bucket->end();
+            }
+        }
+        add({from, piece.to, piece.level});
+    }
+    return left;
+}
+
+Result<FigureTables> answer_figures(const FigureQuestion& question, Transport& transport,
+                                    const ClickHouseRollups& rollups, const Cancel& cancel) {
+    FigureQuestion asked = question;
+    // Buckets are taken back seldom, and then they are unfinished at the next try.
+    for (int tries = 0; tries < 3; ++tries) {
+        const ClickHouseRollups::Unfinished unfinished = rollups.unfinished();
+        asked.pieces = without(asked.pieces, unfinished.buckets);
+        auto answer = answer_pieces(asked, transport, cancel);
+        if (!answer || !rollups.taken_back_since(unfinished.moment, asked.pieces)) return answer;
+    }
+    for (FigurePiece& piece : asked.pieces) piece.level.reset();
+    return answer_pieces(asked, transport, cancel);
+}
+
+}  // namespace obs

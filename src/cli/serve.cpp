@@ -27,6 +27,7 @@
 #include "ingest/rollups.h"
 #include "net/server.h"
 #include "pricing/price_table.h"
+#include "query/figures.h"
 #include "query/live_data.h"
 #include "receive/otlp_service.h"
 #include "serve/api_service.h"
@@ -71,6 +72,31 @@ private:
     const Ingest& ingest_;
     const StoreWriter& writer_;
     const OpenTraces& open_;
+};
+
+// Which rollups say what the spans say.
+class CurrentRollups final : public query::RollupCurrency {
+public:
+    CurrentRollups(const ServeSettings& settings, const Rollups& rollups, const RollupSchedule& schedule)
+        : keep_minutes_(Nanos::days(settings.keep_minute_rollups)),
+          keep_others_(Nanos::days(settings.keep_rollups)),
+          rollups_(rollups),
+          schedule_(schedule) {}
+
+    std::optional<std::vector<UnixNanos>> outdated(RollupLevel level, UnixNanos from,
+                                                   UnixNanos to) const override {
+        if (!rollups_.checked()) return std::nullopt;
+        return schedule_.outdated(level, from, to);
+    }
+    UnixNanos kept_from(RollupLevel level, UnixNanos now) const override {
+        const Nanos keep = level == RollupLevel::minute ? keep_minutes_ : keep_others_;
+        return keep.count == 0 ? UnixNanos{INT64_MIN} : now - keep;
+    }
+
+private:
+    const Nanos keep_minutes_, keep_others_;
+    const Rollups& rollups_;
+    const RollupSchedule& schedule_;
 };
 
 Result<std::unique_ptr<SpanStore>> open_store(const ServeSettings& settings, const DataDirectory& directory) {
@@ -255,6 +281,9 @@ private:
 
     Result<void> start_servers() {
         live_.emplace(*ingest_, *writer_, *open_traces_);
+        // A store in memory keeps none.
+        if (settings_.store != StoreKind::memory)
+            current_rollups_.emplace(settings_, *rollups_, *rollup_schedule_);
         if (!settings_.redis.empty())
             redis_.emplace(OBS_TRY(serve::redis_address_from(settings_.redis.reveal()), "--redis"));
         workers_.emplace();
@@ -279,7 +308,8 @@ private:
             .data_id = directory_->id(),
             .audit = [this](AuditBatch rows,
                             std::function<void(bool)> done) { keep_audit(std::move(rows), std::move(done)); },
-            .auth = &*auth_};
+            .auth = &*auth_,
+            .rollups = current_rollups_ ? &*current_rollups_ : nullptr};
         add_metric_sources(metrics_, {.ingest = *ingest_,
                                       .writer = *writer_,
                                       .open = *open_traces_,
@@ -344,6 +374,7 @@ private:
     std::optional<Rollups> rollups_;
     std::optional<Ingest> ingest_;
     std::optional<LiveIngest> live_;
+    std::optional<CurrentRollups> current_rollups_;
     serve::Metrics metrics_;
     std::optional<serve::Redis> redis_;
     std::optional<net::Workers> workers_;

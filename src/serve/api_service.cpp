@@ -10,6 +10,9 @@
 #include "serve/admin_routes.h"
 #include "serve/log_routes.h"
 #include "serve/openapi.h"
+#include "serve/cost_routes.h"
+#include "serve/metric_query_routes.h"
+#include "serve/performance_routes.h"
 #include "serve/trace_routes.h"
 
 namespace obs::serve {
@@ -87,6 +90,9 @@ ErrorCode code_of_fault(TokenFault fault) {
 
 Router build_router(SpanStore& store, const ApiParts& parts) {
     std::vector<Route> routes = trace_routes(store, parts.live);
+    const AnalyticsParts analytics{store, parts.live, parts.rollups, parts.cost_signals, parts.time_zone};
+    for (const auto& more : {cost_routes, performance_routes, metric_query_routes})
+        for (Route& route : more(analytics)) routes.push_back(std::move(route));
     for (Route& route : system_routes(store, parts.unpriced, parts.metrics, parts.not_ready, parts.redis))
         routes.push_back(std::move(route));
     for (Route& route : log_routes(store, parts.live)) routes.push_back(std::move(route));

@@ -16,6 +16,8 @@
 #include "catalog/tokens.h"
 #include "net/http.h"
 #include "net/workers.h"
+#include "query/cost_signals.h"
+#include "query/figures.h"
 #include "query/live_data.h"
 #include "serve/audit_log.h"
 #include "serve/auth_routes.h"
@@ -49,6 +51,10 @@ struct ApiParts {
     Clock clock = system_now;
     // Users, keys and sign-ins; null: the routes are not there.
     const AuthParts* auth = nullptr;
+    // Of figures; see AnalyticsParts.
+    const query::RollupCurrency* rollups = nullptr;
+    const query::CostSignals* cost_signals = nullptr;
+    std::function<std::string(const Scope&)> time_zone{};
 };
 
 struct ApiOptions {

@@ -46,6 +46,10 @@ Result<Table> MeasuredStore::groups(const GroupQuestion& question, const Cancel&
     return measured("groups", [&] { return store_.groups(question, cancel); });
 }
 
+Result<FigureTables> MeasuredStore::figures(const FigureQuestion& question, const Cancel& cancel) {
+    return measured("figures", [&] { return store_.figures(question, cancel); });
+}
+
 Result<void> MeasuredStore::stream(const RowQuestion& question, const std::function<bool(AnyBatch)>& sink,
                                    const Cancel& cancel) {
     return measured("stream", [&] { return store_.stream(question, sink, cancel); });

@@ -21,6 +21,7 @@ public:
     Result<void> amend(const Amendments& amendments) override { return store_.amend(amendments); }
     Result<Rows> rows(const RowQuestion& question, const Cancel& cancel) override;
     Result<Table> groups(const GroupQuestion& question, const Cancel& cancel) override;
+    Result<FigureTables> figures(const FigureQuestion& question, const Cancel& cancel) override;
     Result<void> stream(const RowQuestion& question, const std::function<bool(AnyBatch)>& sink,
                         const Cancel& cancel) override;
     Result<void> forget(const Forget& what) override { return store_.forget(what); }

@@ -176,8 +176,14 @@ void write_parameters(YamlWriter& yaml, const Route& route) {
 
 // ---- answers ----
 
-void write_content(YamlWriter& yaml, std::string_view type, std::string_view schema) {
-    yaml.key("content").begin_object().key(type.substr(0, type.find(';'))).begin_object();
+void write_content(YamlWriter& yaml, std::string_view type, std::string_view schema,
+                   std::string_view text_type = {}) {
+    yaml.key("content").begin_object();
+    if (!text_type.empty()) {
+        yaml.key(text_type).begin_object().key("schema").begin_object().field("type", "string");
+        yaml.end_object().end_object();
+    }
+    yaml.key(type.substr(0, type.find(';'))).begin_object();
     yaml.key("schema").begin_object();
     if (!schema.empty())
         write_ref(yaml, schema);
@@ -209,7 +215,7 @@ void write_success(YamlWriter& yaml, const Route& route, int status) {
         status != 204 && (!route.docs.answer.empty() || route.docs.content_type != "application/json");
     yaml.key(std::to_string(status)).begin_object().field("description", text_of(status));
     write_header_refs(yaml, route);
-    if (body) write_content(yaml, route.docs.content_type, route.docs.answer);
+    if (body) write_content(yaml, route.docs.content_type, route.docs.answer, route.docs.or_as);
     yaml.end_object();
 }
 

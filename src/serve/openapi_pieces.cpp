@@ -52,7 +52,8 @@ std::string operation_id(const Route& route) {
     if (path.starts_with(prefix)) path.remove_prefix(prefix.size());
     std::string id;
     for (const char c : route.method) id += static_cast<char>(c | 0x20);
-    if (!path.starts_with('/')) id += '_';
+    // /metrics of the server and /api/v1/metrics are two.
+    id += path.starts_with('/') ? "_server" : "_";
     for (const char c : path) {
         if (c == ':') continue;
         const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');

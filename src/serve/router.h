@@ -69,6 +69,7 @@ struct RouteDocs {
     std::string_view answer{};                           // schema of the answer; empty: it has no body
     int status = 200;                                    // of success
     std::string_view content_type = "application/json";  // of the answer
+    std::string_view or_as{};        // another content type that can be asked for; of text
     std::vector<int> also{};         // other statuses with the same answer: 503 of a probe
     std::vector<int> refusals{};     // beside those that follow from access, parameters, path and body
     std::string_view description{};  // more than the summary, in Markdown

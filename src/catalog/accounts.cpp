@@ -219,7 +219,7 @@ Result<Listed<User>> Accounts::users_of(std::string_view org, Page page) const {
     return database_.read("list users", [&](soci::session& sql) -> Result<Listed<User>> {
         const std::string of(org);
         return Listed<User>{
-            select_users(sql, "WHERE org = :value ORDER BY created, id " + page_text(page), of),
+            select_users(sql, "WHERE org = :value ORDER BY created, email " + page_text(page), of),
             count(sql, "users WHERE org = :value", of)};
     });
 }
@@ -350,7 +350,7 @@ Result<Listed<CustomRole>> Accounts::roles_of(std::string_view org, Page page) c
     return database_.read("list roles", [&](soci::session& sql) -> Result<Listed<CustomRole>> {
         const std::string of(org);
         return Listed<CustomRole>{
-            select_roles(sql, "WHERE org = :value ORDER BY created, id " + page_text(page), of),
+            select_roles(sql, "WHERE org = :value ORDER BY created, name " + page_text(page), of),
             count(sql, "roles WHERE org = :value", of)};
     });
 }

@@ -235,7 +235,7 @@ Access redis_address() {
             },
             [](const ServeSettings& settings) {
                 const std::string& url = settings.redis.reveal();
-                if (url.empty()) return std::string("none");
+                if (url.empty()) return std::string("none: each process for itself");
                 const std::size_t at = url.rfind('@');
                 return at == std::string::npos ? url : "redis://…" + url.substr(at);
             }};

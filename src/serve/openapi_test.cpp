@@ -14,12 +14,12 @@ namespace {
 TEST(YamlWriter, writesBlocks) {
     std::string out;
     YamlWriter yaml(out);
-    yaml.field("a", "1").key("200").begin_object().field("x", 1.5).field("y", 1e18).end_object();
+    yaml.field("a", "1").key("200").begin_object().field("x", 1.5).field("z", 1e18).end_object();
     yaml.key("list").begin_array().value("p: q").begin_object().field("b", true).key("c").begin_array();
     yaml.end_array().end_object().begin_object().end_object().end_array();
     yaml.key("none").begin_object().end_object().lines("d:\n  e: {f: g}\n");
     EXPECT_EQ(out,
-              "a: \"1\"\n\"200\":\n  x: 1.5\n  y: 1000000000000000000\n"
+              "a: \"1\"\n\"200\":\n  x: 1.5\n  z: 1000000000000000000\n"
               "list:\n  - \"p: q\"\n  - b: true\n    c: []\n  - {}\nnone: {}\nd:\n  e: {f: g}");
 }
 

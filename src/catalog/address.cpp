@@ -97,7 +97,8 @@ std::string CatalogAddress::connection() const {
     // an equals sign in each part: an address with parameters is one part.
     constexpr std::string_view limits =
         "connect_timeout=5&keepalives_idle=10&keepalives_interval=5&tcp_user_timeout=10000"
-        "&application_name=observatory&options=-c%20statement_timeout%3D10000%20-c%20lock_timeout%3D5000%20-c%20client_min_messages%3Dwarning";
+        "&application_name=observatory&options=-c%20statement_timeout%3D10000%20-c%20lock_timeout%3D5000%20-"
+        "c%20client_min_messages%3Dwarning";
     return url_ +
            (url_.contains('?')                                                                   ? "&"
             : authority_of(url_).data() + authority_of(url_).size() == url_.data() + url_.size() ? "/?"

@@ -77,7 +77,8 @@ std::vector<UnixNanos> RollupSchedule::outdated(RollupLevel level, UnixNanos fro
     for (auto at = waiting.lower_bound(first); at != waiting.end() && at->first < to; ++at)
         starts.push_back(at->first);
     for (const RollupBucket& bucket : in_work_)
-        if (bucket.level == level && bucket.start >= first && bucket.start < to) starts.push_back(bucket.start);
+        if (bucket.level == level && bucket.start >= first && bucket.start < to)
+            starts.push_back(bucket.start);
     std::ranges::sort(starts);
     starts.erase(std::ranges::unique(starts).begin(), starts.end());
     return starts;

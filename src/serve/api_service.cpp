@@ -8,10 +8,10 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "serve/admin_routes.h"
-#include "serve/log_routes.h"
-#include "serve/openapi.h"
 #include "serve/cost_routes.h"
+#include "serve/log_routes.h"
 #include "serve/metric_query_routes.h"
+#include "serve/openapi.h"
 #include "serve/performance_routes.h"
 #include "serve/trace_routes.h"
 

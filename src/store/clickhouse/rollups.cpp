@@ -172,7 +172,8 @@ Result<void> ClickHouseRollups::erase_user(const Forget& spans, std::string_view
     const std::size_t user = erase.values.size();
     erase.sql = fmt::format(
         "ALTER TABLE rollup_days DELETE WHERE {0} AND toUnixTimestamp(bucket) <= {{p{2}:Int64}} AND "
-        "((dimension = 'user' AND key = {{p{1}:String}}) OR (dimension = 'session' AND key != '' AND (org_id, project_id, "
+        "((dimension = 'user' AND key = {{p{1}:String}}) OR (dimension = 'session' AND key != '' AND "
+        "(org_id, project_id, "
         "key) IN (SELECT org_id, project_id, session_id FROM spans WHERE {3})))",
         owned, user, user + 1, rows);
     erase.values.emplace_back(*spans.user_id);

@@ -42,8 +42,8 @@ public:
     void failed(const RollUp& work);
 
     std::size_t waiting(RollupLevel level) const;
-    // Starts of the buckets in [from, to) that wait or are being computed, ascending: until then their figures
-    // are not those of the rows.
+    // Starts of the buckets in [from, to) that wait or are being computed, ascending: until then their
+    // figures are not those of the rows.
     std::vector<UnixNanos> outdated(RollupLevel level, UnixNanos from, UnixNanos to) const;
 
 private:

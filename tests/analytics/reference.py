@@ -7,7 +7,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from otlp import Export
@@ -168,8 +168,14 @@ def _add(export: Export, call: Call, pick: random.Random) -> int:
         return 0
     # A framework's span around the call repeats its usage.
     repeated = {k: v for k, v in attributes.items() if k.startswith("gen_ai.") and "error" not in k}
-    around = export.span(repeated, trace_id=span.trace_id, name="wrapper", kind=1,
-                         start_time_unix_nano=call.ts - NANO, end_time_unix_nano=call.ts + 3 * call.duration)  # fmt: skip
+    around = export.span(
+        repeated,
+        trace_id=span.trace_id,
+        name="wrapper",
+        kind=1,
+        start_time_unix_nano=call.ts - NANO,
+        end_time_unix_nano=call.ts + 3 * call.duration,
+    )
     span.parent_span_id = around.span_id
     return 1
 
@@ -245,7 +251,7 @@ def edges(start: int, end: int, step: int, zone: str) -> list[int]:
 
 
 def rfc3339(ts: int) -> str:
-    text = datetime.fromtimestamp(ts // NANO, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+    text = datetime.fromtimestamp(ts // NANO, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     rest = ts % NANO
     if rest == 0:
         return text + "Z"
@@ -256,7 +262,7 @@ def rfc3339(ts: int) -> str:
 def moment(text: str) -> int:
     """Nanoseconds of RFC 3339 in UTC."""
     head, _, fraction = text.rstrip("Z").partition(".")
-    whole = datetime.strptime(head, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
+    whole = datetime.strptime(head, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
     return int(whole.timestamp()) * NANO + int(fraction.ljust(9, "0")[:9] or 0)
 
 

@@ -103,9 +103,12 @@ def world(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
         server.stop()
         server.start()
         whole = {"from": rfc3339((now - DAY) // HOUR * HOUR), "to": rfc3339((now - 3 * HOUR) // HOUR * HOUR)}
-        wait_for("hours are rolled up",
-                 lambda: server.get("/api/v1/metrics", metrics="request_count", _=time.monotonic(), **whole).json["metadata"]["data_source"]
-                 == "aggregate", 40)  # fmt: skip
+
+        def source() -> str:
+            answer = server.get("/api/v1/metrics", metrics="request_count", _=time.monotonic(), **whole)
+            return answer.json["metadata"]["data_source"]
+
+        wait_for("hours are rolled up", lambda: source() == "aggregate", 40)
         _send(server, corpus.make(now - 4 * DAY, now - 2 * HOUR, LATE_CALLS), pick)
         _send(server, corpus.make(now - 10 * MINUTE, now, NEW_CALLS), pick)
         yield World(server, corpus, now)

@@ -186,7 +186,9 @@ def test_a_limit_holds_for_all_instances_together(pair: list[Observatory]) -> No
     # A bucket of 720, filled with ten a second.
     assert 720 <= counts[200] <= 720 + 10 * took + 2, counts
     assert counts[200] + counts[429] == 1000
-    assert {answer.status for answer in answers[-2:]} == {429}, "on both"
+    # Neither of them has a bucket of its own.
+    for instance in (0, 1):
+        assert 429 in {answer.status for answer in answers[instance::2]}
 
 
 def test_answers_about_the_past_are_kept_in_redis(pair: list[Observatory], redis_server: RedisServer) -> None:

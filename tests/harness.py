@@ -75,6 +75,7 @@ class Observatory:
     otlp_http: str = ""
     otlp_grpc: str = ""
     token: str = ""
+    login: str = ""  # address of the one-time login, as long as no admin has a password
 
     def start(self) -> None:
         command = [str(PROGRAM), "serve", "--data", str(self.data)]
@@ -95,7 +96,7 @@ class Observatory:
         self._lines.put(None)
 
     def _learn_addresses(self) -> None:
-        names = {"api": "api", "otlp grpc": "otlp_grpc", "otlp http": "otlp_http", "token": "token"}
+        names = {"api": "api", "otlp grpc": "otlp_grpc", "otlp http": "otlp_http", "token": "token", "login": "login"}
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:

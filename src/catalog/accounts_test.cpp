@@ -181,6 +181,23 @@ TEST_P(AccountsTest, theFirstStartMakesAnAdmin) {
     EXPECT_FALSE(must(first_login(catalog, now)));
 }
 
+TEST_P(AccountsTest, whoSignsInIsKnownAtOnceWhoeverMadeThem) {
+    Catalog other = bed.open(Migrations::refuse);
+    const auto authority = must(Authority::load(catalog, tokens(), [] { return now; }));
+    SignIn sign_in(catalog, *authority,
+                   {.session_lifetime = Nanos::seconds(100),
+                    .passwords = {.at_once = 1, .waiting = 1, .memory = 8 << 10, .passes = 1}});
+    const Secret code = must(first_login(other, now)).value();
+    const auto signed_in = sign_in.with_code(code, {.address = "::1"}, now);
+    ASSERT_TRUE(signed_in) << signed_in.error().message;
+    EXPECT_TRUE(authority->of(signed_in->token, now));
+    EXPECT_FALSE(authority->of(signed_in->token, now + Nanos::seconds(100)));
+    const NewApiKey key = must(other.create_key({.scopes = {"read:traces"}, .projects = {"default"}}, now));
+    const auto bought = sign_in.with_key(key.key.id, key.text, {.address = "::1"}, now);
+    ASSERT_TRUE(bought) << bought.error().message;
+    EXPECT_TRUE(authority->of(bought->token, now));
+}
+
 TEST(Passwords, matchOnlyThemselves) {
     const Passwords passwords({.memory = 8 << 10, .passes = 1});
     const std::string hash = must(passwords.hash(Secret(std::string(good_password))));

@@ -125,7 +125,7 @@ public:
     // By id or by a prefix that only one key has. A revoked key stays revoked as of the first time.
     Result<ApiKey> revoke_key(std::string_view id_or_prefix, UnixNanos now);
     // Remembers when keys were used last; later times win. Others need not notice.
-    Result<void> note_use(const std::vector<std::pair<std::string, UnixNanos>>& last_used_by_id);
+    Result<void> note_use(const std::vector<std::pair<std::string, UnixNanos>>& last_used_by_id) const;
 
     // Free values by name, for parts that keep one small fact.
     Result<std::optional<std::string>> setting(std::string_view name) const;

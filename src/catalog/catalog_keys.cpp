@@ -199,12 +199,13 @@ Result<ApiKey> Catalog::revoke_key(std::string_view id_or_prefix, UnixNanos now)
     });
 }
 
-Result<void> Catalog::note_use(const std::vector<std::pair<std::string, UnixNanos>>& last_used_by_id) {
+Result<void> Catalog::note_use(const std::vector<std::pair<std::string, UnixNanos>>& last_used_by_id) const {
     if (last_used_by_id.empty()) return {};
     return database_->note("remember the use of keys", [&](soci::session& sql) -> Result<void> {
         for (const auto& [id, time] : last_used_by_id) {
             const long long at = time.since_epoch;
-            sql << "UPDATE api_keys SET last_used = :at WHERE id = :id AND (last_used IS NULL OR last_used < "
+            sql << "UPDATE api_keys SET last_used = :at WHERE id = :id AND (last_used IS NULL OR "
+                   "last_used < "
                    ":at)",
                 soci::use(at, "at"), soci::use(id, "id");
         }

@@ -10,6 +10,7 @@
 
 #include <soci/soci.h>
 
+#include "base/log.h"
 #include "base/result.h"
 #include "catalog/address.h"
 #include "catalog/catalog.h"
@@ -86,8 +87,9 @@ private:
                 } catch (...) {
                     try {
                         finish(sql, "ROLLBACK");
-                    } catch (const std::exception&) {
+                    } catch (const std::exception& fault) {
                         // The connection is gone, and the transaction with it.
+                        log::debug("catalog: nothing to roll back: {}", fault.what());
                     }
                     throw;
                 }

@@ -1,6 +1,7 @@
 #include "catalog/ingest_keys.h"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -17,6 +18,7 @@ namespace obs {
 namespace {
 
 constexpr std::size_t credential_limit = 4096;
+constexpr int rounds_between_notes = 10;
 
 // A rate as a bucket that holds one second of it. It may go below zero: then what was taken too much is paid
 // back.
@@ -54,6 +56,7 @@ public:
     const Quota& quota() const { return quota_; }
 
     Result<void> count_request(UnixNanos now) {
+        used_.store(now.since_epoch, std::memory_order_relaxed);
         const std::lock_guard lock(mutex_);
         // How many bytes will come is not known yet: something must be left.
         if (bytes_ && !bytes_->has(1, now)) return used_up(bytes_->per_second(), "bytes");
@@ -61,6 +64,9 @@ public:
         if (requests_) requests_->take(1);
         return {};
     }
+    // When it was used last, once; zero when that was told already.
+    UnixNanos take_last_use() { return {used_.exchange(0)}; }
+
     void count_bytes(std::size_t bytes) {
         const std::lock_guard lock(mutex_);
         if (bytes_) bytes_->take(static_cast<double>(bytes));
@@ -72,6 +78,7 @@ private:
     }
 
     const Quota quota_;
+    std::atomic<std::int64_t> used_ = 0;
     std::mutex mutex_;
     std::optional<Bucket> requests_, bytes_;
 };
@@ -250,12 +257,24 @@ Result<void> IngestKeys::refresh() {
     return {};
 }
 
+Result<void> IngestKeys::note_uses() {
+    std::vector<std::pair<std::string, UnixNanos>> uses;
+    {
+        const std::shared_lock lock(state_->mutex);
+        for (const auto& [id, meter] : state_->by_id)
+            if (const UnixNanos at = meter->take_last_use(); at.since_epoch != 0) uses.emplace_back(id, at);
+    }
+    return state_->catalog.note_use(uses);
+}
+
 void IngestKeys::keep_fresh() {
     refresher_ = std::jthread([this](std::stop_token stop) {
         std::unique_lock lock(state_->refresh_mutex);
-        while (!state_->stopping.wait_for(lock, stop, std::chrono::seconds(1),
-                                          [&] { return stop.stop_requested(); })) {
-            const Result<void> done = refresh();
+        for (int round = 1; !state_->stopping.wait_for(lock, stop, std::chrono::seconds(1),
+                                                       [&] { return stop.stop_requested(); });
+             ++round) {
+            Result<void> done = refresh();
+            if (done && round % rounds_between_notes == 0) done = note_uses();
             if (!done && !state_->failing) log::warning("ingest keys: {}", done.error().message);
             state_->failing = !done;
         }

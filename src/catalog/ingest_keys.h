@@ -35,7 +35,10 @@ public:
 
     // Takes over what changed in the catalog. A failure leaves the keys as they are.
     Result<void> refresh();
-    // Calls refresh() each second from a thread of its own until this object ends; nobody else calls it then.
+    // Writes down when keys were used last, as far as it is not written yet.
+    Result<void> note_uses();
+    // Calls both, refresh() each second from a thread of its own until this object ends; nobody else
+    // calls them then.
     void keep_fresh();
 
 private:

@@ -46,6 +46,28 @@ ErrorKind kind_of(const Result<Tenant>& tenant) {
     return tenant ? ErrorKind::internal : tenant.error().kind;
 }
 
+TEST_F(IngestKeysTest, writeDownWhenTheyWereUsed) {
+    const NewApiKey used = make_key(), idle = make_key();
+    ASSERT_TRUE(admit(used));
+    ASSERT_TRUE(keys_->refresh());
+    ASSERT_TRUE(admit(used));
+    ASSERT_TRUE(keys_->note_uses());
+    EXPECT_EQ(server_.key_by_hash(used.key.sha256).value()->last_used, now_.load());
+    EXPECT_EQ(server_.key_by_hash(idle.key.sha256).value()->last_used, std::nullopt);
+}
+
+TEST_F(IngestKeysTest, refuseKeysThatExpiredOrOnlyAsk) {
+    const auto made = [&](KeyRequest request) { return *command_.create_key(request, now_); };
+    const NewApiKey brief = made({.projects = {"default"}, .expires = now_.load() + Nanos::seconds(10)});
+    const NewApiKey asks = made({.scopes = {"read:traces"}, .projects = {"default"}});
+    const NewApiKey both = made({.scopes = {"ingest", "read:traces"}, .projects = {"default"}});
+    EXPECT_EQ(text_of(admit(brief)), "default/default");
+    EXPECT_EQ(text_of(admit(both)), "default/default");
+    EXPECT_EQ(text_of(admit(asks)), "this key may not send data");
+    pass(Nanos::seconds(10));
+    EXPECT_EQ(text_of(admit(brief)), "this ingest key has expired");
+}
+
 struct CredentialCase {
     std::string_view what, credential;
     bool from_loopback;

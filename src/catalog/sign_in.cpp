@@ -150,6 +150,8 @@ SignIned<SignedIn> SignIn::begin(const User& user, Origin from, UnixNanos now) {
     const Session session = OBS_SIGN_IN(accounts_.begin_session(user, options_.session_lifetime,
                                                                 printable(from.address, longest_address),
                                                                 printable(from.agent, longest_agent), now));
+    // The user may have been made by another process in this second; the token is to count at once.
+    if (const auto fresh = authority_.refresh(); !fresh) return std::unexpected(refusal_of(fresh.error()));
     const std::optional<Role> role = role_from(user.role);
     std::string token = OBS_SIGN_IN(authority_.tokens().issue({.role = role.value_or(Role::custom),
                                                                .lifetime = options_.session_lifetime,
@@ -185,6 +187,7 @@ SignIned<SignedIn> SignIn::with_code(const Secret& code, Origin from, UnixNanos 
 
 SignIned<Bought> SignIn::with_key(std::string_view key_id, const Secret& key, Origin from, UnixNanos now) {
     if (const auto wait = attempts_.begin(key_id, from.address, now)) return too_often(*wait);
+    if (const auto fresh = authority_.refresh(); !fresh) return std::unexpected(refusal_of(fresh.error()));
     const auto known = authority_.of_key(key.reveal(), now);
     if (!known || (*known)->key != key_id) return wrong("the client_id or the client_secret is wrong");
     attempts_.succeeded(key_id, from.address, now);

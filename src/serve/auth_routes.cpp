@@ -60,6 +60,8 @@ ApiResult<Reply> answer_login(const AuthParts& parts, const Call& call) {
     const auto signed_in = by_code ? parts.sign_in.with_code(secret, origin_of(call), call.now)
                                    : parts.sign_in.with_password(name, secret, origin_of(call), call.now);
     if (!signed_in) return std::unexpected(error_of(signed_in.error()));
+    // Another process may have made or changed the user just now: the token must count at once.
+    OBS_ANSWER(parts.authority.refresh());
     return token_reply(signed_in->token, signed_in->lifetime, &signed_in->user);
 }
 
@@ -81,9 +83,10 @@ ApiResult<Credentials> credentials_in_form(std::string_view body) {
 }
 
 ApiResult<Credentials> credentials_of(const net::Request& request) {
-    // What libraries for OAuth send.
-    if (request.head.headers.get("content-type").starts_with("application/x-www-form-urlencoded"))
-        return credentials_in_form(request.body.view());
+    // What libraries for OAuth send. `curl -d` says so of everything.
+    const bool is_form =
+        request.head.headers.get("content-type").starts_with("application/x-www-form-urlencoded");
+    if (is_form && !request.body.view().starts_with('{')) return credentials_in_form(request.body.view());
     const JsonBody body =
         OBS_ANSWER(JsonBody::read(request.body.view(), "client_id client_secret grant_type"));
     return Credentials{OBS_ANSWER(body.text("client_id", longest_name)),
@@ -97,6 +100,7 @@ ApiResult<Reply> answer_token(const AuthParts& parts, const Call& call) {
         return refuse(ErrorCode::invalid_field_value, "grant_type", "grant_type can only be {}", grant);
     const auto bought = parts.sign_in.with_key(given.id, given.secret, origin_of(call), call.now);
     if (!bought) return std::unexpected(error_of(bought.error()));
+    OBS_ANSWER(parts.authority.refresh());
     return token_reply(bought->token, bought->lifetime, nullptr);
 }
 

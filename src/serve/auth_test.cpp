@@ -209,6 +209,11 @@ TEST_F(KeyTest, isBoughtByAFormToo) {
                                          reads.key.id, reads.text.reveal());
     const Answer bought = post("/auth/token", form, {{"content-type", "application/x-www-form-urlencoded"}});
     EXPECT_EQ(bought.status, 200) << bought.body;
+    const std::string json =
+        fmt::format(R"({{"client_id":"{}","client_secret":"{}"}})", reads.key.id, reads.text.reveal());
+    const Fields as_curl_says{{"content-type", "application/x-www-form-urlencoded"}};
+    EXPECT_EQ(post("/auth/token", json, as_curl_says).status, 200);
+    EXPECT_EQ(post("/auth/token", "client_id=a", as_curl_says).at("/error/field"), "\"client_secret\"");
 }
 
 TEST_F(KeyTest, isNotBoughtWithAnothersName) {

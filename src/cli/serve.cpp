@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <csignal>
 #include <iostream>
 #include <memory>
+#include <mutex>
 #include <optional>
 
 #include "base/byte_budget.h"
@@ -235,6 +237,7 @@ public:
         stopping_ = true;
         otlp_->begin_drain();
         if (!server_->drain(drain_within)) log::warning("stopped before every request was answered");
+        finish_audit();
         rollups_->stop();
         const bool written = writer_->stop(std::chrono::steady_clock::now() + flush_within);
         if (!written)
@@ -343,9 +346,24 @@ private:
     }
 
     void keep_audit(AuditBatch rows, std::function<void(bool kept)> done) {
-        ingest_->keep_rows({}, std::move(rows), [done = std::move(done)](const Result<Accepted>& kept) {
+        {
+            const std::lock_guard lock(audit_mutex_);
+            ++audit_on_the_way_;
+        }
+        ingest_->keep_rows({}, std::move(rows), [this, done = std::move(done)](const Result<Accepted>& kept) {
             done(kept.has_value());
+            const std::lock_guard lock(audit_mutex_);
+            --audit_on_the_way_;
+            audit_kept_.notify_all();
         });
+    }
+
+    // The rows of the last calls go to the writer before it stops: else the next start has them to recover.
+    void finish_audit() {
+        server_.reset();
+        api_.reset();
+        std::unique_lock lock(audit_mutex_);
+        audit_kept_.wait_for(lock, flush_within, [this] { return audit_on_the_way_ == 0; });
     }
 
     std::optional<std::string> not_ready() const {
@@ -370,6 +388,9 @@ private:
     std::optional<OpenTraces> open_traces_;
     std::optional<RollupSchedule> rollup_schedule_;
     std::unique_ptr<StoreWriter> writer_;
+    std::mutex audit_mutex_;
+    std::condition_variable audit_kept_;
+    std::size_t audit_on_the_way_ = 0;  // groups; under audit_mutex_
     std::unique_ptr<Journal> journal_;  // stops before the writer that its callbacks feed
     std::optional<Rollups> rollups_;
     std::optional<Ingest> ingest_;

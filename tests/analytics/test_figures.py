@@ -108,7 +108,7 @@ def world(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
             answer = server.get("/api/v1/metrics", metrics="request_count", _=time.monotonic(), **whole)
             return answer.json["metadata"]["data_source"]
 
-        wait_for("hours are rolled up", lambda: source() == "aggregate", 40)
+        wait_for("hours are rolled up", lambda: source() == "aggregate", 120)
         _send(server, corpus.make(now - 4 * DAY, now - 2 * HOUR, LATE_CALLS), pick)
         _send(server, corpus.make(now - 10 * MINUTE, now, NEW_CALLS), pick)
         yield World(server, corpus, now)

@@ -54,6 +54,7 @@ FigureQuestion question_of(const CostQuestion& asked) {
     FigureQuestion question(asked.scope);
     question.filter = asked.filter;
     question.aggregates = cost_aggregates();
+    question.up_to_seq = asked.up_to_seq;
     question.order_by = "total";
     question.limit = most_groups;
     return question;
@@ -326,7 +327,9 @@ Result<CostDays> cost_days(const Figures& figures, const CostQuestion& asked, co
     return days;
 }
 
-Result<CostReport> costs(const Figures& figures, const CostQuestion& asked, const Cancel& cancel) {
+Result<CostReport> costs(const Figures& figures, const CostQuestion& given, const Cancel& cancel) {
+    CostQuestion asked = given;
+    asked.up_to_seq = figures.visible_seq();
     CostReport report;
     const bool grouped = !asked.group_by.empty();
     const bool together_with_all = grouped && usual_places(asked.group_by).has_value();

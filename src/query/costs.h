@@ -67,6 +67,7 @@ struct CostQuestion {
     std::vector<Dimension> group_by{};  // of `breakdown`
     bool usual_breakdowns = true, trends = true;
     std::size_t limit = 50;
+    std::optional<std::uint64_t> up_to_seq{};  // spans ingested later are not there; set by costs()
 };
 
 struct CostReport {

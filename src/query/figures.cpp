@@ -111,6 +111,10 @@ Result<T> asked(Result<T> answer) {
 
 }  // namespace
 
+std::uint64_t Figures::visible_seq() const {
+    return live_.visible_seq();
+}
+
 std::string_view name_of(DataSource source) {
     switch (source) {
         case DataSource::aggregate: return "aggregate";
@@ -140,8 +144,6 @@ std::vector<FigurePiece> plan_pieces(UnixNanos from, UnixNanos to, std::span<con
 
 Result<FigureAnswer> Figures::answer(FigureQuestion question, Window window, UnixNanos now,
                                      const Cancel& cancel) const {
-    // Before the pieces: what becomes visible from now on may be missing in rollups.
-    question.up_to_seq = live_.visible_seq();
     std::vector<RollupLevel> levels;
     for (const RollupLevel level : {RollupLevel::day, RollupLevel::hour, RollupLevel::minute})
         if (currency_ != nullptr && rollups_answer(level, question)) levels.push_back(level);
@@ -161,7 +163,6 @@ Result<Table> Figures::of_calls(GroupQuestion question, const Cancel& cancel) co
         if (!question.filter.always()) calls.also(std::move(question.filter));
         question.filter = std::move(calls);
     }
-    question.up_to_seq = live_.visible_seq();
     question.budget = {.time = Nanos::seconds(25), .rows = UINT64_MAX};
     return asked(store_.groups(question, cancel));
 }

@@ -50,12 +50,14 @@ public:
     Figures(SpanStore& store, const LiveData& live, const RollupCurrency* currency)
         : store_(store), live_(live), currency_(currency) {}
 
-    // `question` says everything but its pieces and up_to_seq.
+    // `question` says everything but its pieces.
     Result<FigureAnswer> answer(FigureQuestion question, Window window, UnixNanos now,
                                 const Cancel& cancel) const;
     // Figures of other kinds, of model calls in the window.
     Result<Table> of_calls(GroupQuestion question, const Cancel& cancel) const;
     SpanStore& store() const { return store_; }
+    // For several questions that should see the same spans.
+    std::uint64_t visible_seq() const;
 
 private:
     SpanStore& store_;

@@ -55,26 +55,14 @@ public:
     Statement of_rows() {
         std::vector<std::string> columns = key_columns(false);
         for (const std::string& figure : figures_of_rows()) columns.push_back(figure);
+        columns.emplace_back("toInt64(count()) AS c");
         std::string sql = fmt::format("SELECT {} FROM spans WHERE {}", fmt::join(with_mask(columns), ", "),
                                       rows_in(std::nullopt));
         return parts_.put_together(sql + grouped());
     }
 
-    // How many rows the largest group of each set has.
-    Statement counts_of_rows() {
-        std::vector<std::string> columns = key_columns(false);
-        columns.emplace_back("count() AS c");
-        return parts_.put_together(
-            fmt::format("SELECT toInt64(max(c)) FROM (SELECT {} FROM spans WHERE {}{})",
-                        fmt::join(columns, ", "), rows_in(std::nullopt), group_by_sets()));
-    }
-
     // From all pieces.
     Statement of_pieces() {
-        std::vector<std::string> sources;
-        for (const RollupLevel level : all_rollup_levels)
-            if (has(level)) sources.push_back(of_rollups(level));
-        if (has(std::nullopt)) sources.push_back(of_span_pieces());
         std::vector<std::string> columns;
         for (std::size_t at = 0; at < keys_.size(); ++at) {
             if (is_time(at))
@@ -85,6 +73,10 @@ public:
                 columns.push_back(keys_[at]);
         }
         for (const std::string& figure : figures_of_pieces()) columns.push_back(figure);
+        std::vector<std::string> sources;
+        for (const RollupLevel level : all_rollup_levels)
+            if (has(level)) sources.push_back(of_rollups(level));
+        if (has(std::nullopt)) sources.push_back(of_span_pieces());
         std::string sql = fmt::format("SELECT {} FROM ({})", fmt::join(with_mask(columns), ", "),
                                       fmt::join(sources, " UNION ALL "));
         return parts_.put_together(sql + grouped());
@@ -276,67 +268,89 @@ private:
         return columns;
     }
 
-    // Of the parts that each source gives: c, s, n, m, q, u and the number of the aggregate.
+    // What each source gives of an aggregate; aggregates share what they have in common.
+    struct Partial {
+        enum class Kind : std::uint8_t { calls, rows, sum, least, most, sketch, distinct };
+        Kind kind;
+        std::size_t aggregate;  // one that needs it
+        std::string name;
+    };
+    using Kind = Partial::Kind;
+
+    const std::string& partial(Kind kind, std::size_t aggregate) {
+        const Aggregate& one = question_.aggregates[aggregate];
+        const ColumnInfo* counted = counted_field(one);
+        const bool shared = counted != nullptr || one.only.always();
+        const std::string_view field = counted != nullptr            ? counted->name
+                                       : one.field.column != nullptr ? one.field.column->name
+                                                                     : "";
+        std::string key =
+            fmt::format("{} {} {}", static_cast<int>(kind), field, shared ? -1 : static_cast<int>(aggregate));
+        const auto [at, fresh] = partial_places_.try_emplace(std::move(key), partials_.size());
+        if (fresh) partials_.push_back({kind, aggregate, fmt::format("x{}", partials_.size())});
+        return partials_[at->second].name;
+    }
+
     std::vector<std::string> figures_of_pieces() {
         std::vector<std::string> columns;
         for (std::size_t i = 0; i < question_.aggregates.size(); ++i) {
             const Aggregate& one = question_.aggregates[i];
+            const auto known = [&](const std::string& value) {
+                show(columns, fmt::format("if(sum({}) = 0, {}, {})", partial(Kind::rows, i), no_rows, value));
+            };
             switch (one.function) {
-                case Function::count: show(columns, fmt::format("toInt64(sum(c{}))", i)); break;
+                case Function::count:
+                    show(columns,
+                         fmt::format("toInt64(sum({}))",
+                                     partial(counted_field(one) != nullptr ? Kind::rows : Kind::calls, i)));
+                    break;
                 case Function::sum:
-                    show(columns, fmt::format("if(sum(n{0}) = 0, {1}, toInt64(least(greatest(sum(s{0}), "
-                                              "-9223372036854775808), 9223372036854775807)))",
-                                              i, no_rows));
+                    known(fmt::format(
+                        "toInt64(least(greatest(sum({}), -9223372036854775808), 9223372036854775807))",
+                        partial(Kind::sum, i)));
                     break;
                 case Function::avg:
-                    show(columns,
-                         fmt::format("if(sum(n{0}) = 0, {1}, toFloat64(sum(s{0})) / sum(n{0}))", i, no_rows));
+                    known(fmt::format("toFloat64(sum({})) / sum({})", partial(Kind::sum, i),
+                                      partial(Kind::rows, i)));
                     break;
                 case Function::min:
+                    known(fmt::format("minIf({}, {} > 0)", partial(Kind::least, i), partial(Kind::rows, i)));
+                    break;
                 case Function::max:
-                    show(columns, fmt::format("if(sum(n{0}) = 0, {1}, {2}If(m{0}, n{0} > 0))", i, no_rows,
-                                              one.function == Function::min ? "min" : "max"));
+                    known(fmt::format("maxIf({}, {} > 0)", partial(Kind::most, i), partial(Kind::rows, i)));
                     break;
                 case Function::quantile:
                     show_sketch(columns, one, std::string(one.field.column->name),
-                                fmt::format("CAST(quantileDDMergeState(0.005, 0.5)(q{}), 'String')", i));
+                                fmt::format("CAST(quantileDDMergeState(0.005, 0.5)({}), 'String')",
+                                            partial(Kind::sketch, i)));
                     break;
-                default: show(columns, fmt::format("toInt64(uniqExactMerge(u{}))", i));
+                default:
+                    show(columns, fmt::format("toInt64(uniqExactMerge({}))", partial(Kind::distinct, i)));
             }
         }
         return columns;
     }
 
+    std::string of_spans(const Partial& partial) {
+        const Aggregate& one = question_.aggregates[partial.aggregate];
+        const std::string c = parts_.counted(one);
+        if (partial.kind == Kind::calls || partial.kind == Kind::rows)
+            return fmt::format("toInt64(countIf({}))", c);
+        const std::string x = parts_.value_of(one.field);
+        switch (partial.kind) {
+            case Kind::sum: return fmt::format("sumIf(toInt128(ifNull({}, 0)), {})", x, c);
+            case Kind::least: return fmt::format("minIf(toInt64(ifNull({}, 0)), {})", x, c);
+            case Kind::most: return fmt::format("maxIf(toInt64(ifNull({}, 0)), {})", x, c);
+            case Kind::sketch:
+                return fmt::format("quantileDDStateIf(0.005, 0.5)(toInt64(ifNull({}, -1)), {})", x, c);
+            default: return fmt::format("uniqExactStateIf({}, {})", x, c);
+        }
+    }
+
     std::string of_span_pieces() {
         std::vector<std::string> columns = key_columns(true);
-        for (std::size_t i = 0; i < question_.aggregates.size(); ++i) {
-            const Aggregate& one = question_.aggregates[i];
-            const std::string c = parts_.counted(one);
-            if (one.function == Function::count) {
-                columns.push_back(fmt::format("toInt64(countIf({})) AS c{}", c, i));
-                continue;
-            }
-            const std::string x = parts_.value_of(one.field);
-            const auto rows = [&] { columns.push_back(fmt::format("toInt64(countIf({})) AS n{}", c, i)); };
-            switch (one.function) {
-                case Function::sum:
-                case Function::avg:
-                    columns.push_back(fmt::format("sumIf(toInt128(ifNull({}, 0)), {}) AS s{}", x, c, i));
-                    rows();
-                    break;
-                case Function::min:
-                case Function::max:
-                    columns.push_back(fmt::format("{}If(toInt64(ifNull({}, 0)), {}) AS m{}",
-                                                  one.function == Function::min ? "min" : "max", x, c, i));
-                    rows();
-                    break;
-                case Function::quantile:
-                    columns.push_back(fmt::format(
-                        "quantileDDStateIf(0.005, 0.5)(toInt64(ifNull({}, -1)), {}) AS q{}", x, c, i));
-                    break;
-                default: columns.push_back(fmt::format("uniqExactStateIf({}, {}) AS u{}", x, c, i));
-            }
-        }
+        for (const Partial& one : partials_)
+            columns.push_back(fmt::format("{} AS {}", of_spans(one), one.name));
         std::string sql =
             fmt::format("SELECT {} FROM spans WHERE {}", fmt::join(columns, ", "), rows_in(std::nullopt));
         return sql + (keys_.empty() ? "" : fmt::format(" GROUP BY {}", fmt::join(keys_, ", ")));
@@ -352,8 +366,8 @@ private:
             else
                 columns.push_back(rollup_key(group(at), days) + fmt::format(" AS {}", keys_[at]));
         }
-        for (std::size_t i = 0; i < question_.aggregates.size(); ++i)
-            add_rollup_figure(question_.aggregates[i], i, columns);
+        for (const Partial& one : partials_)
+            columns.push_back(fmt::format("{} AS {}", of_rollup(one), one.name));
         const std::string buckets = within("bucket", level);
         std::string where = fmt::format("{} AND {} AND {}", parts_.belongs_to(question_.scope), buckets,
                                         is_current(level, buckets));
@@ -366,8 +380,8 @@ private:
         } else {
             where += " AND is_call = 1" + filtered();
         }
-        std::string sql = fmt::format("SELECT {} FROM {} WHERE {}", fmt::join(columns, ", "), from, where);
-        return sql + (keys_.empty() ? "" : fmt::format(" GROUP BY {}", fmt::join(keys_, ", ")));
+        // Rows as they are: they are added up once, behind all sources.
+        return fmt::format("SELECT {} FROM {} WHERE {}", fmt::join(columns, ", "), from, where);
     }
 
     std::string_view key_column() const {
@@ -391,49 +405,40 @@ private:
         return fmt::format("CAST({}, 'String')", key ? "key" : field.column->name);
     }
 
-    void add_rollup_figure(const Aggregate& one, std::size_t i, std::vector<std::string>& columns) {
-        if (const ColumnInfo* counted = counted_field(one)) {
-            columns.push_back(fmt::format("toInt64(sum({}_rows)) AS c{}", counted->name, i));
-            return;
-        }
-        const std::string when = one.only.always() ? "true" : parts_.matches(one.only);
-        if (one.function == Function::count) {
-            columns.push_back(fmt::format("toInt64(sumIf(calls, {})) AS c{}", when, i));
-            return;
-        }
-        const std::string_view name = one.field.column->name;
-        const bool money = one.field.column->type == ColumnType::usd;
-        const auto rows = [&] {
-            columns.push_back(fmt::format("toInt64(sumIf({}_rows, {})) AS n{}", name, when, i));
+    // Of one row of a rollup.
+    std::string of_rollup(const Partial& partial) {
+        const Aggregate& one = question_.aggregates[partial.aggregate];
+        const ColumnInfo* counted = counted_field(one);
+        const auto when = [&](std::string value) {
+            if (counted != nullptr || one.only.always()) return value;
+            return fmt::format("if({}, {}, 0)", parts_.matches(one.only), value);
         };
-        switch (one.function) {
-            case Function::sum:
-            case Function::avg:
-                columns.push_back(
-                    money ? fmt::format("sumIf(reinterpret({}, 'Int128'), {}) AS s{}", name, when, i)
-                          : fmt::format("sumIf({}, {}) AS s{}", name, when, i));
-                rows();
-                break;
-            case Function::min:
-            case Function::max:
-                columns.push_back(fmt::format("{0}If(duration_{1}, duration_rows > 0 AND {2}) AS m{3}",
-                                              one.function == Function::min ? "min" : "max",
-                                              one.function == Function::min ? "least" : "most", when, i));
-                rows();
-                break;
-            case Function::quantile:
-                columns.push_back(fmt::format("quantileDDMergeState(0.005, 0.5)({}_sketch) AS q{}", name, i));
-                break;
-            default: columns.push_back(fmt::format("uniqExactStateIf(key, key != '') AS u{}", i));
+        const std::string_view name = counted != nullptr            ? counted->name
+                                      : one.field.column != nullptr ? one.field.column->name
+                                                                    : "";
+        switch (partial.kind) {
+            case Kind::calls: return when("toInt64(calls)");
+            case Kind::rows: return when(fmt::format("toInt64({}_rows)", name));
+            case Kind::sum:
+                return when(one.field.column->type == ColumnType::usd
+                                ? fmt::format("reinterpret({}, 'Int128')", name)
+                                : std::string(name));
+            case Kind::least: return "duration_least";
+            case Kind::most: return "duration_most";
+            case Kind::sketch: return fmt::format("{}_sketch", name);
+            case Kind::distinct: break;
         }
+        return "arrayReduce('uniqExactState', if(key = '', [], [key]))";
     }
 
     const FigureQuestion& question_;
     Quantiles quantiles_;
     bool by_time_ = false;
     std::vector<std::string> keys_;
-    std::vector<std::size_t> groups_;              // of the keys behind the time
-    std::vector<Shown> shown_;                     // of each aggregate
+    std::vector<std::size_t> groups_;  // of the keys behind the time
+    std::vector<Shown> shown_;         // of each aggregate
+    std::vector<Partial> partials_;
+    std::map<std::string, std::size_t> partial_places_;
     std::map<std::string, std::size_t> sketches_;  // column of each
     StatementParts parts_{clickhouse_dialect};
 };
@@ -485,22 +490,39 @@ Result<std::vector<Table>> taken_apart(const Table& all, const FigureQuestion& q
     return tables;
 }
 
-Result<bool> is_exact(const FigureQuestion& question, Transport& transport, const Cancel& cancel) {
-    if (!asks_for_quantiles(question)) return true;
-    const Table largest =
-        OBS_TRY(ask(transport, FigureStatement(question, Quantiles::exact).counts_of_rows(), cancel));
-    return largest.rows.empty() ||
-           static_cast<std::uint64_t>(std::get<std::int64_t>(largest.rows[0].at(0))) <= question.exact_up_to;
+// How many rows the largest group has; the statement was one of spans alone.
+std::uint64_t largest_group(const Table& all) {
+    std::int64_t most = 0;
+    for (const std::vector<Cell>& row : all.rows) most = std::max(most, std::get<std::int64_t>(row.back()));
+    return static_cast<std::uint64_t>(most);
+}
+
+Result<FigureTables> answer_rows(const FigureQuestion& question, Quantiles quantiles, Transport& transport,
+                                 const Cancel& cancel) {
+    FigureStatement statement(question, quantiles);
+    const Statement sql = statement.of_rows();
+    const Table all = OBS_TRY(ask(transport, sql, cancel));
+    // A sketch of so many would do, but so few are told exactly.
+    if (quantiles == Quantiles::sketched && largest_group(all) <= question.exact_up_to)
+        return answer_rows(question, Quantiles::exact, transport, cancel);
+    FigureTables answer;
+    answer.exact = quantiles == Quantiles::exact;
+    answer.sets = OBS_TRY(taken_apart(all, question, statement));
+    return answer;
 }
 
 Result<FigureTables> answer_pieces(const FigureQuestion& question, Transport& transport,
                                    const Cancel& cancel) {
     const bool of_rows =
         std::ranges::none_of(question.pieces, [](const auto& piece) { return piece.level.has_value(); });
+    // First as a sketch, which many rows take: few are read a second time quickly.
+    if (of_rows)
+        return answer_rows(question, asks_for_quantiles(question) ? Quantiles::sketched : Quantiles::exact,
+                           transport, cancel);
     FigureTables answer;
-    answer.exact = of_rows ? OBS_TRY(is_exact(question, transport, cancel)) : !asks_for_quantiles(question);
-    FigureStatement statement(question, answer.exact ? Quantiles::exact : Quantiles::sketched);
-    const Statement sql = of_rows ? statement.of_rows() : statement.of_pieces();
+    answer.exact = !asks_for_quantiles(question);
+    FigureStatement statement(question, Quantiles::sketched);
+    const Statement sql = statement.of_pieces();
     const Table all = OBS_TRY(ask(transport, sql, cancel));
     answer.sets = OBS_TRY(taken_apart(all, question, statement));
     return answer;

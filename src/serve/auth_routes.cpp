@@ -73,9 +73,12 @@ struct Credentials {
 ApiResult<Credentials> credentials_in_form(std::string_view body) {
     std::string id, secret, grant_type;
     for (auto& [name, value] : parse_query(body)) {
-        if (name == "client_id") id = std::move(value);
-        if (name == "client_secret") secret = std::move(value);
-        if (name == "grant_type") grant_type = std::move(value);
+        if (name == "client_id")
+            id = std::move(value);
+        else if (name == "client_secret")
+            secret = std::move(value);
+        else if (name == "grant_type")
+            grant_type = std::move(value);
     }
     for (const auto& [name, value] : {std::pair("client_id", &id), std::pair("client_secret", &secret)})
         if (value->empty()) return refuse(ErrorCode::missing_required_field, name, "{} is missing", name);

@@ -13,7 +13,6 @@ namespace obs::serve {
 namespace {
 
 using namespace std::chrono_literals;
-using query::Content;
 using query::Records;
 
 constexpr ParameterInfo service_names{"service_name", ParameterType::list, "service that sent it"};

@@ -550,7 +550,8 @@ void StoreWriter::confirm_now() {
     Sequence done = visible();
     if (const auto oldest = open_.oldest()) done = std::min(done, *oldest - 1);
     // A disk that refuses this must not keep the journal from making room.
-    if (resends_ != nullptr) resends_->save(options_.clock());
+    if (resends_ != nullptr && !resends_->save(options_.clock()))
+        log::debug("resends: the requests of the last seconds would not be known after a crash");
     journal_.confirm(done);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "query/asked.h"
 #include "query/fields.h"
 
 namespace obs::query {
@@ -98,15 +99,6 @@ DataSource source_of(const std::vector<FigurePiece>& pieces) {
     const auto rolled_up = [](const FigurePiece& piece) { return piece.level.has_value(); };
     if (std::ranges::none_of(pieces, rolled_up)) return DataSource::raw;
     return std::ranges::all_of(pieces, rolled_up) ? DataSource::aggregate : DataSource::mixed;
-}
-
-// A question that a store calls invalid is our mistake: the client's were found before it was asked.
-template <class T>
-Result<T> asked(Result<T> answer) {
-    if (!answer &&
-        (answer.error().kind == ErrorKind::invalid_input || answer.error().kind == ErrorKind::not_found))
-        answer.error().kind = ErrorKind::internal;
-    return answer;
 }
 
 }  // namespace

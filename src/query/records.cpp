@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "query/asked.h"
 #include "query/condition.h"
 #include "query/row_value.h"
 
@@ -19,15 +20,6 @@ using Position = RowQuestion::Position;
 constexpr std::size_t most_text = 64 << 10;
 // As in Traces: in another order than that of the scan a page ends where a scan ended.
 constexpr ScanBudget whole_segment{.time = Nanos::seconds(25), .rows = UINT64_MAX};
-
-// What the store calls wrong was found right here: it is our mistake.
-template <class T>
-Result<T> asked(Result<T> answer) {
-    if (!answer &&
-        (answer.error().kind == ErrorKind::invalid_input || answer.error().kind == ErrorKind::not_found))
-        answer.error().kind = ErrorKind::internal;
-    return answer;
-}
 
 bool newest_first(const RecordQuestion& question) {
     return question.order.empty() ||

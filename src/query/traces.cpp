@@ -6,6 +6,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "query/asked.h"
 #include "query/condition.h"
 #include "query/row_value.h"
 
@@ -45,16 +46,6 @@ Filter of_view(View view) {
         case View::spans: break;
     }
     return {};
-}
-
-// A question that a store calls invalid is our mistake: the client's were found before it was asked. What a
-// store says is for the operator.
-template <class T>
-Result<T> asked(Result<T> answer) {
-    if (!answer &&
-        (answer.error().kind == ErrorKind::invalid_input || answer.error().kind == ErrorKind::not_found))
-        answer.error().kind = ErrorKind::internal;
-    return answer;
 }
 
 bool newest_first(const std::vector<Order>& order) {

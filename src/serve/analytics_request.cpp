@@ -8,6 +8,24 @@
 
 namespace obs::serve {
 
+std::shared_ptr<const AnalyticsShared> share(const AnalyticsParts& parts) {
+    return std::make_shared<const AnalyticsShared>(
+        AnalyticsShared{parts, query::Figures(parts.store, parts.live, parts.rollups)});
+}
+
+Route analytics_route(std::string_view method, std::string_view pattern, std::string_view permission,
+                      std::shared_ptr<const AnalyticsShared> shared, AnalyticsAnswer answer, RouteDocs docs,
+                      std::chrono::seconds keep) {
+    return {
+        .method = method,
+        .pattern = pattern,
+        .access = Access::token,
+        .permission = permission,
+        .handler = [shared = std::move(shared), answer](const Call& call) { return answer(*shared, call); },
+        .docs = std::move(docs),
+        .cache = {.keep = keep}};
+}
+
 ApiResult<query::Calendar> calendar_of(const AnalyticsParts& parts, const Scope& scope,
                                        std::string_view zone) {
     std::string named(zone);

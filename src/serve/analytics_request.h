@@ -2,7 +2,9 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,6 +37,19 @@ constexpr auto operator+(const std::array<ParameterInfo, A>& a, const std::array
     for (std::size_t i = 0; i < B; ++i) all[A + i] = b[i];
     return all;
 }
+
+// The parts, and the planner over them, for all answers of a file of routes.
+struct AnalyticsShared {
+    AnalyticsParts parts;
+    query::Figures figures;
+};
+std::shared_ptr<const AnalyticsShared> share(const AnalyticsParts& parts);
+
+using AnalyticsAnswer = ApiResult<Reply> (*)(const AnalyticsShared& shared, const Call& call);
+// A route for callers with the permission. `keep`: how long its answer may be used again.
+Route analytics_route(std::string_view method, std::string_view pattern, std::string_view permission,
+                      std::shared_ptr<const AnalyticsShared> shared, AnalyticsAnswer answer, RouteDocs docs,
+                      std::chrono::seconds keep);
 
 // Which calls are meant. Names and meanings are those of the list of traces.
 inline constexpr std::array call_filters{
@@ -76,6 +91,19 @@ struct AnalyticsRequest {
     std::vector<query::Dimension> group_by;
     bool reads_content = false;  // who asks may see prompts, messages and attributes
 };
+
+// What every question about figures says: whose calls, when, which, in which days and groups.
+template <class Question>
+Question question_of(const AnalyticsRequest& request, const Call& call) {
+    Question question(request.scope);
+    question.from = request.from;
+    question.to = request.to;
+    question.now = call.now;
+    question.filter = request.filter;
+    question.calendar = request.calendar;
+    question.group_by = request.group_by;
+    return question;
+}
 
 // `parameters` has call_filters, and perhaps group_by.
 ApiResult<AnalyticsRequest> analytics_request(const AnalyticsParts& parts, const Parameters& parameters,

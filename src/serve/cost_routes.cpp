@@ -15,15 +15,11 @@ namespace {
 using query::CostBreakdown;
 using query::CostGroup;
 using query::Costs;
-using query::Figures;
 
 constexpr WindowRule month{.span = Nanos::days(30), .most = Nanos::days(365)};
 constexpr Nanos day = Nanos::days(1);
 
-struct Shared {
-    AnalyticsParts parts;
-    Figures figures;
-};
+using Shared = AnalyticsShared;
 using SharedParts = std::shared_ptr<const Shared>;
 
 constexpr auto cost_parameters =
@@ -217,24 +213,13 @@ void write_signals(JsonWriter& json, const AnalyticsParts& parts, const Analytic
     json.end_array();
 }
 
-query::CostQuestion question_of(const AnalyticsRequest& request, const Call& call) {
-    query::CostQuestion question(request.scope);
-    question.from = request.from;
-    question.to = request.to;
-    question.now = call.now;
-    question.filter = request.filter;
-    question.calendar = request.calendar;
-    question.group_by = request.group_by;
-    return question;
-}
-
 // ----- routes
 
 ApiResult<Reply> answer_costs(const Shared& shared, const Call& call) {
     const Parameters parameters =
         OBS_ANSWER(Parameters::read(cost_parameters, call.request.head.query, call.now));
     const AnalyticsRequest request = OBS_ANSWER(analytics_request(shared.parts, parameters, call, month));
-    query::CostQuestion question = question_of(request, call);
+    auto question = question_of<query::CostQuestion>(request, call);
     question.interval = parameters.interval("interval");
     question.limit = static_cast<std::size_t>(*parameters.integer("limit"));
     const query::CostReport report = OBS_ANSWER(query::costs(shared.figures, question, call.cancel));
@@ -301,7 +286,7 @@ ApiResult<Reply> answer_summary(const Shared& shared, const Call& call) {
         OBS_ANSWER(Parameters::read(summary_parameters, call.request.head.query, call.now));
     const AnalyticsRequest request = OBS_ANSWER(analytics_request(shared.parts, parameters, call, month));
     const auto top = static_cast<std::size_t>(*parameters.integer("top_limit"));
-    query::CostQuestion question = question_of(request, call);
+    auto question = question_of<query::CostQuestion>(request, call);
     question.limit = top;
     question.interval = day;
     const query::CostReport report = OBS_ANSWER(query::costs(shared.figures, question, call.cancel));
@@ -437,7 +422,7 @@ ApiResult<Reply> answer_attribution(const Shared& shared, const Call& call) {
     AnalyticsRequest request = OBS_ANSWER(analytics_request(shared.parts, parameters, call, month));
     const std::string dimension(parameters.text("dimension"));
     request.group_by = OBS_ANSWER(dimensions_of({dimension}, "dimension", request.reads_content));
-    const query::CostQuestion question = question_of(request, call);
+    const auto question = question_of<query::CostQuestion>(request, call);
     query::CostGroups groups = OBS_ANSWER(query::cost_groups(shared.figures, question, call.cancel));
     if (const auto least = parameters.number("min_cost"))
         std::erase_if(groups.groups, [&](const CostGroup& group) {
@@ -490,8 +475,8 @@ ApiResult<Reply> answer_forecast(const Shared& shared, const Call& call) {
         OBS_ANSWER(Parameters::read(forecast_parameters, call.request.head.query, call.now));
     AnalyticsRequest request = OBS_ANSWER(analytics_request(shared.parts, parameters, call, month));
     OBS_ANSWER(take_history(request, parameters, call));
-    const query::CostDays past =
-        OBS_ANSWER(query::cost_days(shared.figures, question_of(request, call), call.cancel));
+    const query::CostDays past = OBS_ANSWER(
+        query::cost_days(shared.figures, question_of<query::CostQuestion>(request, call), call.cancel));
     std::vector<query::CostDay> known = past.days;
     // Days before the first call say nothing.
     while (!known.empty() && known.front().costs.requests == 0) known.erase(known.begin());
@@ -537,24 +522,16 @@ ApiResult<Reply> answer_forecast(const Shared& shared, const Call& call) {
     return reply;
 }
 
-Route route(std::string_view pattern, const SharedParts& shared,
-            ApiResult<Reply> (*answer)(const Shared&, const Call&), RouteDocs docs,
+Route route(std::string_view pattern, const SharedParts& shared, AnalyticsAnswer answer, RouteDocs docs,
             std::chrono::seconds keep) {
     docs.tag = "costs";
-    return {.method = "GET",
-            .pattern = pattern,
-            .access = Access::token,
-            .permission = "read:costs",
-            .handler = [shared, answer](const Call& call) { return answer(*shared, call); },
-            .docs = std::move(docs),
-            .cache = {.keep = keep}};
+    return analytics_route("GET", pattern, "read:costs", shared, answer, std::move(docs), keep);
 }
 
 }  // namespace
 
 std::vector<Route> cost_routes(const AnalyticsParts& parts) {
-    const auto shared =
-        std::make_shared<const Shared>(Shared{parts, Figures(parts.store, parts.live, parts.rollups)});
+    const SharedParts shared = share(parts);
     const RouteDocs costs{.summary = "What calls cost: in all, by whom and over time",
                           .parameters = cost_parameters,
                           .answer = "CostAnalytics"};

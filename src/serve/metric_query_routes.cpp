@@ -16,7 +16,6 @@ namespace obs::serve {
 
 namespace {
 
-using query::Figures;
 using query::MetricColumn;
 using query::MetricRow;
 using query::MetricValue;
@@ -25,10 +24,7 @@ using query::Performance;
 constexpr WindowRule quarter{.span = Nanos::hours(24), .most = Nanos::days(90)};
 constexpr std::size_t most_metrics = 20, most_having = 10, most_filters = 50;
 
-struct Shared {
-    AnalyticsParts parts;
-    Figures figures;
-};
+using Shared = AnalyticsShared;
 using SharedParts = std::shared_ptr<const Shared>;
 
 constexpr std::string_view metric_words =
@@ -80,17 +76,6 @@ void write_rows(JsonWriter& json, const std::vector<MetricRow>& rows,
     json.end_array();
 }
 
-query::MetricQuestion question_of(const AnalyticsRequest& request, const Call& call) {
-    query::MetricQuestion question(request.scope);
-    question.from = request.from;
-    question.to = request.to;
-    question.now = call.now;
-    question.filter = request.filter;
-    question.calendar = request.calendar;
-    question.group_by = request.group_by;
-    return question;
-}
-
 // ----- GET /metrics
 
 std::vector<MetricColumn> columns_of(const Parameters& parameters) {
@@ -113,7 +98,7 @@ ApiResult<Reply> answer_metrics(const Shared& shared, const Call& call) {
     const Parameters parameters =
         OBS_ANSWER(Parameters::read(metric_parameters, call.request.head.query, call.now));
     const AnalyticsRequest request = OBS_ANSWER(analytics_request(shared.parts, parameters, call, quarter));
-    query::MetricQuestion question = question_of(request, call);
+    auto question = question_of<query::MetricQuestion>(request, call);
     question.interval = parameters.interval("interval");
     question.columns = columns_of(parameters);
     const query::MetricAnswer answer = OBS_ANSWER(query::metrics(shared.figures, question, call.cancel));
@@ -321,7 +306,7 @@ public:
         AnalyticsRequest request = OBS_ANSWER(read_request());
         std::size_t filters = 0;
         request.filter = OBS_ANSWER(read_filters(filters));
-        Asked asked{question_of(request, call_), request};
+        Asked asked{question_of<query::MetricQuestion>(request, call_), request};
         asked.filters = filters;
         asked.question.columns = OBS_ANSWER(read_metrics());
         asked.shown_columns = asked.question.columns.size();
@@ -635,23 +620,16 @@ ApiResult<Reply> answer_query(const Shared& shared, const Call& call) {
 }
 
 Route route(std::string_view method, std::string_view pattern, std::string_view permission,
-            const SharedParts& shared, ApiResult<Reply> (*answer)(const Shared&, const Call&),
-            RouteDocs docs) {
+            const SharedParts& shared, AnalyticsAnswer answer, RouteDocs docs) {
     docs.tag = "metrics";
-    return {.method = method,
-            .pattern = pattern,
-            .access = Access::token,
-            .permission = permission,
-            .handler = [shared, answer](const Call& call) { return answer(*shared, call); },
-            .docs = std::move(docs),
-            .cache = {.keep = std::chrono::seconds(method == "GET" ? 60 : 0)}};
+    return analytics_route(method, pattern, permission, shared, answer, std::move(docs),
+                           std::chrono::seconds(method == "GET" ? 60 : 0));
 }
 
 }  // namespace
 
 std::vector<Route> metric_query_routes(const AnalyticsParts& parts) {
-    const auto shared =
-        std::make_shared<const Shared>(Shared{parts, Figures(parts.store, parts.live, parts.rollups)});
+    const SharedParts shared = share(parts);
     std::vector<Route> routes;
     routes.push_back(route("GET", "/api/v1/metrics", "read:metrics", shared, answer_metrics,
                            {.summary = "Metrics of model calls over time",

@@ -12,15 +12,11 @@ namespace obs::serve {
 
 namespace {
 
-using query::Figures;
 using query::Performance;
 
 constexpr WindowRule week{.span = Nanos::days(7), .most = Nanos::days(365)};
 
-struct Shared {
-    AnalyticsParts parts;
-    Figures figures;
-};
+using Shared = AnalyticsShared;
 using SharedParts = std::shared_ptr<const Shared>;
 
 constexpr auto performance_parameters =
@@ -125,14 +121,8 @@ void write_percentiles_source(JsonWriter& json, bool exact) {
     json.field("percentiles", exact ? "exact" : "sketch");
 }
 
-query::PerformanceQuestion question_of(const AnalyticsRequest& request, const Call& call) {
-    query::PerformanceQuestion question(request.scope);
-    question.from = request.from;
-    question.to = request.to;
-    question.now = call.now;
-    question.filter = request.filter;
-    question.calendar = request.calendar;
-    question.group_by = request.group_by;
+query::PerformanceQuestion speed_question(const AnalyticsRequest& request, const Call& call) {
+    auto question = question_of<query::PerformanceQuestion>(request, call);
     question.samples = request.reads_content;
     return question;
 }
@@ -143,7 +133,7 @@ ApiResult<Reply> answer_performance(const Shared& shared, const Call& call) {
     const Parameters parameters =
         OBS_ANSWER(Parameters::read(performance_parameters, call.request.head.query, call.now));
     const AnalyticsRequest request = OBS_ANSWER(analytics_request(shared.parts, parameters, call, week));
-    query::PerformanceQuestion question = question_of(request, call);
+    query::PerformanceQuestion question = speed_question(request, call);
     question.interval = parameters.interval("interval");
     question.limit = static_cast<std::size_t>(*parameters.integer("limit"));
     const query::PerformanceReport report =
@@ -215,7 +205,7 @@ ApiResult<Reply> answer_quality(const Shared& shared, const Call& call) {
     const Parameters parameters =
         OBS_ANSWER(Parameters::read(quality_parameters, call.request.head.query, call.now));
     const AnalyticsRequest request = OBS_ANSWER(analytics_request(shared.parts, parameters, call, week));
-    query::PerformanceQuestion question = question_of(request, call);
+    query::PerformanceQuestion question = speed_question(request, call);
     question.interval = parameters.interval("interval");
     question.limit = static_cast<std::size_t>(*parameters.integer("limit"));
     const query::QualityReport report = OBS_ANSWER(query::quality(shared.figures, question, call.cancel));
@@ -305,7 +295,7 @@ ApiResult<Reply> answer_compare(const Shared& shared, const Call& call) {
     if (models.size() < 2)
         return refuse(ErrorCode::limit_exceeded, "models", "models are 2 to 10 different names");
     const query::Comparison comparison =
-        OBS_ANSWER(query::compare(shared.figures, question_of(request, call), models, call.cancel));
+        OBS_ANSWER(query::compare(shared.figures, speed_question(request, call), models, call.cancel));
     Reply reply;
     JsonWriter json(reply.body);
     json.begin_object().key("metadata").begin_object();
@@ -395,7 +385,7 @@ ApiResult<Reply> answer_optimization(const Shared& shared, const Call& call) {
     const Parameters parameters =
         OBS_ANSWER(Parameters::read(optimization_parameters, call.request.head.query, call.now));
     const AnalyticsRequest request = OBS_ANSWER(analytics_request(shared.parts, parameters, call, week));
-    query::PerformanceQuestion question = question_of(request, call);
+    query::PerformanceQuestion question = speed_question(request, call);
     question.errors = false;
     const query::PerformanceReport report =
         OBS_ANSWER(query::performance(shared.figures, question, call.cancel));
@@ -413,23 +403,15 @@ ApiResult<Reply> answer_optimization(const Shared& shared, const Call& call) {
 }
 
 Route route(std::string_view pattern, std::string_view permission, const SharedParts& shared,
-            ApiResult<Reply> (*answer)(const Shared&, const Call&), RouteDocs docs,
-            std::chrono::seconds keep) {
+            AnalyticsAnswer answer, RouteDocs docs, std::chrono::seconds keep) {
     docs.tag = "analytics";
-    return {.method = "GET",
-            .pattern = pattern,
-            .access = Access::token,
-            .permission = permission,
-            .handler = [shared, answer](const Call& call) { return answer(*shared, call); },
-            .docs = std::move(docs),
-            .cache = {.keep = keep}};
+    return analytics_route("GET", pattern, permission, shared, answer, std::move(docs), keep);
 }
 
 }  // namespace
 
 std::vector<Route> performance_routes(const AnalyticsParts& parts) {
-    const auto shared =
-        std::make_shared<const Shared>(Shared{parts, Figures(parts.store, parts.live, parts.rollups)});
+    const SharedParts shared = share(parts);
     constexpr std::chrono::seconds minute(60);
     const RouteDocs speed{
         .summary = "How fast calls went: latency, throughput, errors, time to the first token",

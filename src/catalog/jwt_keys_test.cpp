@@ -13,27 +13,19 @@
 #include <openssl/pem.h>
 
 #include "catalog/scratch.h"
+#include "catalog/test_base64.h"
 #include "catalog/tokens.h"
 
 namespace obs {
 namespace {
+
+using test::base64url;
 
 constexpr UnixNanos now{1'800'000'000'000'000'000};
 constexpr std::string_view secret = "0123456789abcdef0123456789abcdef";
 constexpr std::string_view good_claims =
     R"({"sub":"ann","org_id":"default","projects":["default"],"role":"viewer","iat":1800000000,"exp":1800003600,)"
     R"("iss":"https://id.example","aud":["other","observatory"]})";
-
-std::string base64url(std::string_view bytes) {
-    std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
-    const int size =
-        EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                        reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-    text.resize(static_cast<std::size_t>(size));
-    for (char& c : text) c = c == '+' ? '-' : c == '/' ? '_' : c;
-    text.erase(text.find_last_not_of('=') + 1);
-    return text;
-}
 
 // A key pair as an issuer has it.
 class Pair {

@@ -9,9 +9,12 @@
 #include <openssl/hmac.h>
 
 #include "catalog/scratch.h"
+#include "catalog/test_base64.h"
 
 namespace obs {
 namespace {
+
+using test::base64url;
 
 constexpr UnixNanos now{1'800'000'000'000'000'000};
 constexpr std::string_view good_secret = "0123456789abcdef0123456789abcdef";
@@ -20,17 +23,6 @@ constexpr std::string_view good_claims =
     R"({"sub":"ann","org_id":"default","projects":["default"],"role":"viewer","iat":1800000000,"exp":1800003600})";
 
 // An independent writer of tokens: what an attacker, or another program with our secret, would send.
-std::string base64url(std::string_view bytes) {
-    std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
-    const int size =
-        EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                        reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-    text.resize(static_cast<std::size_t>(size));
-    for (char& c : text) c = c == '+' ? '-' : c == '/' ? '_' : c;
-    text.erase(text.find_last_not_of('=') + 1);
-    return text;
-}
-
 std::string sign(std::string_view header, std::string_view claims, std::string_view secret = good_secret,
                  const EVP_MD* digest = EVP_sha256()) {
     const std::string content = base64url(header) + "." + base64url(claims);

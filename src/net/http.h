@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -15,6 +16,7 @@
 
 #include "base/buffer.h"
 #include "base/byte_budget.h"
+#include "net/file_body.h"
 
 namespace obs::net {
 
@@ -61,7 +63,10 @@ struct Response {
     int status = 200;
     Headers headers{};  // content-length, connection and date are added by the server
     std::string body{};
-    Headers trailers{};  // HTTP/2 only
+    Headers trailers{};              // HTTP/2 only
+    std::optional<FileBody> file{};  // the body, instead of `body`
+
+    std::uint64_t length() const { return file ? file->size() : body.size(); }
 };
 
 // Must be called exactly once, from any thread, even after the server is gone. A client that went away is no

@@ -23,6 +23,8 @@ using beast::http::error;
 constexpr std::uint64_t worth_skipping = 1 << 20;
 // Unread bytes we keep: a head, or the line before a chunk.
 constexpr std::size_t most_kept = 64 << 10;
+// Of a file so much is read at once, and only while less than that waits for the socket.
+constexpr std::size_t file_piece = 64 << 10;
 
 std::string_view reason_phrase(int status) {
     switch (status) {
@@ -44,8 +46,10 @@ std::string_view reason_phrase(int status) {
         case 405: return "Method Not Allowed";
         case 408: return "Request Timeout";
         case 409: return "Conflict";
+        case 410: return "Gone";
         case 413: return "Content Too Large";
         case 415: return "Unsupported Media Type";
+        case 416: return "Range Not Satisfiable";
         case 417: return "Expectation Failed";
         case 422: return "Unprocessable Content";
         case 429: return "Too Many Requests";
@@ -141,18 +145,18 @@ public:
 
     void end_of_input() override {
         gone_ = true;
-        if (state_ != State::answering) end();
+        if (state_ != State::answering && state_ != State::sending) end();
     }
 
     void respond(std::uint32_t request, Response response) override {
         if (request != number_ || state_ != State::answering) return;
         answer(std::move(response), parser_->keep_alive());
-        if (state_ == State::ended) return;
-        next_request();
-        if (!kept_.empty()) kept_.erase(0, advance(kept_));
+        if (state_ == State::answering) go_on();
     }
 
-    void fill_output() override {}
+    void fill_output() override {
+        while (state_ == State::sending && wire_.output.size() < file_piece) send_file();
+    }
 
     void tick() override {
         const Limits& limits = *wire_.around.limits;
@@ -176,7 +180,7 @@ public:
     }
 
     bool wants_input(bool pressure) const override {
-        if (state_ == State::answering) return false;
+        if (state_ == State::answering || state_ == State::sending) return false;
         return !pressure || state_ != State::head || !kept_.empty();
     }
     bool finished() const override { return state_ == State::ended; }
@@ -187,6 +191,7 @@ private:
         head,       // reading a request's head, or waiting for one
         body,       // reading its body
         answering,  // the service has it
+        sending,    // a file is on its way
         skipping,   // it was refused; dropping what is left of its body
         ended,
     };
@@ -198,6 +203,28 @@ private:
         ++number_;
         state_ = State::head;
         since_ = wire_.now;
+    }
+
+    void go_on() {
+        next_request();
+        if (!kept_.empty()) kept_.erase(0, advance(kept_));
+    }
+
+    void send_file() {
+        const std::uint64_t left = file_->size() - sent_;
+        std::string piece(std::min<std::uint64_t>(left, file_piece), '\0');
+        const std::size_t got = file_->read(sent_, piece);
+        // The length was promised: a client learns only from the end of the connection that bytes are
+        // missing.
+        if (got == 0 && left != 0) return end();
+        piece.resize(got);
+        sent_ += got;
+        wire_.output.append(std::move(piece));
+        if (sent_ < file_->size()) return;
+        file_.reset();
+        if (!keep_after_file_ || draining_ || gone_) return end();
+        state_ = State::answering;
+        go_on();
     }
 
     // Parses as far as it goes; how many bytes are used up.
@@ -266,7 +293,7 @@ private:
             parser_->is_done() || (!parser_->expects_continue && parser_->content_length_remaining() &&
                                    *parser_->content_length_remaining() <= worth_skipping);
         answer(std::move(response), known_end && parser_->keep_alive());
-        if (state_ == State::ended) return;
+        if (state_ == State::ended || state_ == State::sending) return;
         state_ = State::skipping;
         since_ = wire_.now;
     }
@@ -298,13 +325,19 @@ private:
             head += "\r\n";
         }
         const bool bodiless = response.status == 204 || response.status == 304 || response.status < 200;
-        if (!bodiless)
-            fmt::format_to(std::back_inserter(head), "content-length: {}\r\n", response.body.size());
+        if (!bodiless) fmt::format_to(std::back_inserter(head), "content-length: {}\r\n", response.length());
         if (!keep_alive) head += "connection: close\r\n";
         head += "\r\n";
         wire_.output.append(std::move(head));
-        if (!bodiless && !head_only_) wire_.output.append(std::move(response.body));
         exchange_.reset();  // what was received of a refused body makes room at once
+        if (response.file && !bodiless && !head_only_) {
+            file_ = std::move(response.file);
+            sent_ = 0;
+            keep_after_file_ = keep_alive;
+            state_ = State::sending;
+            return;
+        }
+        if (!bodiless && !head_only_) wire_.output.append(std::move(response.body));
         if (!keep_alive) end();
     }
 
@@ -318,6 +351,9 @@ private:
     std::uint32_t number_ = 0;
     Time since_;  // when the state, or the head within it, began
     bool head_only_ = false;
+    std::optional<FileBody> file_{};
+    std::uint64_t sent_ = 0;  // of the file
+    bool keep_after_file_ = false;
     bool draining_ = false;
     bool gone_ = false;
 };

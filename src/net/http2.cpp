@@ -57,7 +57,7 @@ struct Stream {
     bool head_only = false;  // the method is HEAD
     Time began{};
     Response response{};
-    std::size_t sent = 0;           // of the response's body
+    std::uint64_t sent = 0;         // of the response's body
     std::optional<Time> sent_at{};  // the whole response
 };
 
@@ -332,14 +332,14 @@ private:
             return std::string_view(digits.data(),
                                     std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr);
         };
-        const std::string status(text(answer.status)), length(text(answer.body.size()));
+        const std::string status(text(answer.status)), length(text(answer.length()));
         std::vector<nghttp2_nv> fields{field(":status", status), field("date", http_date())};
         for (const nghttp2_nv& more : fields_of(answer.headers)) fields.push_back(more);
         // gRPC counts its messages itself.
-        if (!answer.body.empty() && answer.trailers.empty())
+        if (answer.length() != 0 && answer.trailers.empty())
             fields.push_back(field("content-length", length));
         nghttp2_data_provider body{.source = {.ptr = &stream}, .read_callback = read_body};
-        const bool bodiless = stream.head_only || (answer.body.empty() && answer.trailers.empty());
+        const bool bodiless = stream.head_only || (answer.length() == 0 && answer.trailers.empty());
         nghttp2_submit_response(session_.get(), stream.id, fields.data(), fields.size(),
                                 bodiless ? nullptr : &body);
     }
@@ -347,13 +347,18 @@ private:
     static ssize_t read_body(nghttp2_session* session, std::int32_t id, std::uint8_t* out, std::size_t room,
                              std::uint32_t* flags, nghttp2_data_source* source, void*) {
         Stream& stream = *static_cast<Stream*>(source->ptr);
-        const std::string& body = stream.response.body;
-        const std::size_t size = std::min(room, body.size() - stream.sent);
-        std::memcpy(out, body.data() + stream.sent, size);
+        const Response& response = stream.response;
+        std::size_t size = std::min<std::uint64_t>(room, response.length() - stream.sent);
+        if (response.file) {
+            size = response.file->read(stream.sent, {reinterpret_cast<char*>(out), size});
+            if (size == 0 && stream.sent < response.length()) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+        } else {
+            std::memcpy(out, response.body.data() + stream.sent, size);
+        }
         stream.sent += size;
-        if (stream.sent < body.size()) return static_cast<ssize_t>(size);
+        if (stream.sent < response.length()) return static_cast<ssize_t>(size);
         *flags |= NGHTTP2_DATA_FLAG_EOF;
-        if (const Headers& trailers = stream.response.trailers; !trailers.empty()) {
+        if (const Headers& trailers = response.trailers; !trailers.empty()) {
             *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
             const std::vector<nghttp2_nv> fields = fields_of(trailers);
             nghttp2_submit_trailer(session, id, fields.data(), fields.size());

@@ -29,7 +29,8 @@ using testing::StartsWith;
 
 constexpr std::size_t mebi = 1 << 20;
 
-// Answers by path: /echo at once, /later when told to, /never not at all, /broken with an exception.
+// Answers by path: /file with a part of a file, /echo at once, /later when told to, /never not at all,
+// /broken with an exception.
 class Echo final : public Service {
 public:
     std::variant<Proceed, Response> admit(const RequestHead& head) override {
@@ -50,6 +51,10 @@ public:
             waiting_.push_back(std::move(respond));
             return;
         }
+        if (path == "/file") {
+            const std::uint64_t from = 3;
+            return respond({.file = file_.part(from, file_.size() - from)});
+        }
         if (path == "/much") return respond({.body = std::string(32 * mebi, 'x')});
         Response response{.headers = {{"thread", fmt::format("{}", std::hash<std::thread::id>{}(
                                                                        std::this_thread::get_id()))}}};
@@ -68,6 +73,14 @@ public:
         return {.status = status, .body = fmt::format("{} {}", head.path, reason)};
     }
 
+    // What /file answers with behind its first three bytes; the file is gone when this returns.
+    void use_file(std::string_view content) {
+        const auto path = std::filesystem::temp_directory_path() /
+                          fmt::format("observatory-file-{}-{}", ::getpid(), static_cast<void*>(this));
+        std::ofstream(path, std::ios::binary) << content;
+        file_ = FileBody::open(path).value();
+        std::filesystem::remove(path);
+    }
     std::size_t waiting() {
         const std::lock_guard lock(mutex_);
         return waiting_.size();
@@ -84,6 +97,7 @@ public:
 private:
     std::mutex mutex_;
     std::vector<Respond> waiting_;
+    FileBody file_ = FileBody::open("/proc/self/exe").value();
 };
 
 class ServerTest : public testing::Test {
@@ -219,6 +233,31 @@ INSTANTIATE_TEST_SUITE_P(
                   false},
         Exchange1{"endless_chunk_line", chunked("/echo", "1;" + std::string(80'000, 'x')), 400, "", false}),
     [](const auto& test) { return std::string(test.param.what); });
+
+TEST_F(Http1Test, sends_a_file_before_the_answers_behind_it) {
+    std::string content(5 * mebi, 'f');
+    for (std::size_t i = 0; i < content.size(); i += 1000)
+        content[i] = static_cast<char>('a' + i / 1000 % 26);
+    echo_.use_file(content);
+    start();
+    test::Wire wire(port());
+    Http1Client client(wire);
+    wire.send(post("/file", "") + post("/echo", "behind it") + post("/file", "", "connection: close\r\n"));
+    EXPECT_TRUE(client.reply().body == content.substr(3));
+    EXPECT_EQ(client.reply().body, "behind it");
+    EXPECT_TRUE(client.reply().body == content.substr(3));
+    EXPECT_TRUE(client.at_end());
+}
+
+TEST_F(Http1Test, sends_a_file_of_nothing) {
+    echo_.use_file("abc");
+    start();
+    test::Wire wire(port());
+    Http1Client client(wire);
+    const Reply reply = client.ask(post("/file", ""));
+    EXPECT_EQ(reply.headers.at("content-length"), "0");
+    EXPECT_EQ(client.ask(post("/echo", "and goes on")).body, "and goes on");
+}
 
 TEST_F(Http1Test, sends_no_body_for_head) {
     start();
@@ -446,6 +485,20 @@ TEST_F(Http2Test, takes_and_sends_bodies_beyond_the_windows) {
     Http2Client client(wire);
     const Reply reply = client.ask("POST", "/echo", {}, std::string(3 * mebi, 'x'));
     EXPECT_EQ(reply.body.size(), 3 * mebi);
+}
+
+TEST_F(Http2Test, sends_files_beyond_the_windows_beside_each_other) {
+    const std::string content(3 * mebi, 'f');
+    echo_.use_file(content);
+    start();
+    test::Wire wire(port());
+    Http2Client client(wire);
+    const auto first = client.begin("GET", "/file", {}, ""), second = client.begin("GET", "/file", {}, "");
+    for (const auto stream : {second, first}) {
+        const Reply reply = client.finish(stream);
+        EXPECT_EQ(reply.headers.at("content-length"), std::to_string(content.size() - 3));
+        EXPECT_TRUE(reply.body == content.substr(3));
+    }
 }
 
 TEST_F(Http2Test, sends_trailers) {

@@ -232,6 +232,7 @@ EnrichedSpans Enricher::spans(RawSpans&& raw, const Tenant& tenant) const {
     const std::vector<ResourceFacts> resources = read_resources(raw.raw, raw.resources);
     const std::vector<ScopeFacts> scopes = read_scopes(raw.scopes, resources);
     put_tenant(batch, rows, tenant.org, tenant.project);
+    put_key(batch, rows, tenant.key_id);
     put_origin(batch, rows, resources, raw.scopes, raw.scope);
     CostNotes notes;
     std::vector<std::size_t> pending;

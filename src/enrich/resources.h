@@ -23,6 +23,8 @@ void put_origin(Batch& batch, std::size_t rows, const std::vector<ResourceFacts>
                 const std::vector<RawScope>& scopes, const std::vector<std::uint32_t>& scope_of_row);
 template <class Batch>
 void put_tenant(Batch& batch, std::size_t rows, std::string_view org, std::string_view project);
+// The column ingest_key; nothing for an empty id.
+void put_key(SpanBatch& batch, std::size_t rows, std::string_view key_id);
 
 // The last attribute with this key; null without one.
 const RawValue* find_attribute(const RawAttributes& raw, RawRange range, std::string_view key);

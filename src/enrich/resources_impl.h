@@ -11,6 +11,12 @@ void put_tenant(Batch& batch, std::size_t rows, std::string_view org, std::strin
     batch.project_id.codes_.values_.assign(rows, batch.project_id.dictionary_.code(project));
 }
 
+inline void put_key(SpanBatch& batch, std::size_t rows, std::string_view key_id) {
+    batch.ingest_key.clear();
+    if (!key_id.empty())
+        batch.ingest_key.codes_.values_.assign(rows, batch.ingest_key.dictionary_.code(key_id));
+}
+
 template <class Batch>
 void put_origin(Batch& batch, std::size_t rows, const std::vector<ResourceFacts>& resources,
                 const std::vector<RawScope>& scopes, const std::vector<std::uint32_t>& scope_of_row) {

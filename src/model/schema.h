@@ -80,6 +80,7 @@ enum RowFlag : std::uint32_t {
     flag_link_dropped = 512,       // a link with invalid ids
     flag_content_joined = 1024,    // what was sent came with log events, not with the span
     flag_answer_joined = 2048,     // and what was received
+    flag_over_budget = 4096,       // came when a budget was over its hard limit
 };
 
 // X(column, type, flags, meaning). Types are the names in model/batches.h.
@@ -168,6 +169,7 @@ enum RowFlag : std::uint32_t {
     X(user_id, Text, filterable | groupable, "end user")                                                     \
     X(session_id, Text, filterable | groupable, "conversation or session")                                   \
     X(tags, TextList, filterable | groupable, "labels set by the application")                               \
+    X(ingest_key, Dict, filterable | groupable, "id of the key it was sent with; empty without one")         \
     X(prompt_name, Dict, filterable | groupable, "managed prompt")                                           \
     X(prompt_version, Dict, filterable | groupable, "its version")                                           \
     X(flags, U32, filterable | amendable | with_content, "repairs and gaps, see RowFlag")                    \

@@ -172,10 +172,10 @@ constexpr std::string_view statuses[] = {"UNSET", "OK", "ERROR"};
 constexpr std::string_view span_kinds[] = {"unspecified", "internal", "server",
                                            "client",      "producer", "consumer"};
 // In the order of the bits.
-constexpr std::string_view repairs[] = {"negative_duration", "unfinished",         "time_unit_repaired",
-                                        "bad_parent_id",     "attributes_dropped", "attributes_cut",
-                                        "value_truncated",   "invalid_utf8",       "usage_ignored",
-                                        "link_dropped",      "content_joined",     "answer_joined"};
+constexpr std::string_view repairs[] = {
+    "negative_duration", "unfinished",      "time_unit_repaired", "bad_parent_id", "attributes_dropped",
+    "attributes_cut",    "value_truncated", "invalid_utf8",       "usage_ignored", "link_dropped",
+    "content_joined",    "answer_joined",   "over_budget"};
 
 bool same_word(std::string_view a, std::string_view b) {
     constexpr auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; };

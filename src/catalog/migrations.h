@@ -9,6 +9,7 @@
 
 #include "catalog/migrations/0001_projects.h"
 #include "catalog/migrations/0002_accounts.h"
+#include "catalog/migrations/0003_budgets.h"
 
 namespace obs {
 
@@ -16,6 +17,7 @@ namespace obs {
 inline constexpr std::array catalog_steps{
     std::span<const std::string_view>(catalog_step_1),
     std::span<const std::string_view>(catalog_step_2),
+    std::span<const std::string_view>(catalog_step_3),
 };
 
 }  // namespace obs

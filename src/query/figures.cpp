@@ -134,16 +134,31 @@ std::vector<FigurePiece> plan_pieces(UnixNanos from, UnixNanos to, std::span<con
     return with_few(joined(std::move(pieces)));
 }
 
-Result<FigureAnswer> Figures::answer(FigureQuestion question, Window window, UnixNanos now,
-                                     const Cancel& cancel) const {
+std::vector<FigurePiece> Figures::pieces(const FigureQuestion& question, Window window, UnixNanos now) const {
     std::vector<RollupLevel> levels;
     for (const RollupLevel level : {RollupLevel::day, RollupLevel::hour, RollupLevel::minute})
         if (currency_ != nullptr && rollups_answer(level, question)) levels.push_back(level);
     // Days and the finer ones know different things.
     if (!levels.empty() && levels.front() == RollupLevel::day) levels.resize(1);
-    question.pieces = {{*window.from, *window.to, {}}};
-    if (!levels.empty())
-        question.pieces = plan_pieces(*window.from, *window.to, question.edges, levels, *currency_, now);
+    if (levels.empty()) return {{*window.from, *window.to, {}}};
+    return plan_pieces(*window.from, *window.to, question.edges, levels, *currency_, now);
+}
+
+Window Figures::closed(Window window, UnixNanos now) const {
+    if (!window.from) {
+        window.from = UnixNanos{0};
+        if (currency_ != nullptr)
+            window.from = std::max(*window.from, currency_->kept_from(RollupLevel::hour, now));
+        window.from = bucket_of(RollupLevel::day, *window.from).end();
+    }
+    window.from = std::max(*window.from, UnixNanos{0});
+    if (!window.to) window.to = now + Nanos::days(1);
+    return window;
+}
+
+Result<FigureAnswer> Figures::answer(FigureQuestion question, Window window, UnixNanos now,
+                                     const Cancel& cancel) const {
+    question.pieces = pieces(question, window, now);
     FigureTables tables = OBS_TRY(asked(store_.figures(question, cancel)));
     return FigureAnswer{std::move(tables.sets), source_of(question.pieces), tables.exact};
 }

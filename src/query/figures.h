@@ -53,6 +53,10 @@ public:
     // `question` says everything but its pieces.
     Result<FigureAnswer> answer(FigureQuestion question, Window window, UnixNanos now,
                                 const Cancel& cancel) const;
+    // How it would be answered: rollups for the pieces that name a level, spans for the others.
+    std::vector<FigurePiece> pieces(const FigureQuestion& question, Window window, UnixNanos now) const;
+    // The window with two ends: without them it holds all that is kept, and what comes from clocks ahead.
+    Window closed(Window window, UnixNanos now) const;
     // Figures of other kinds, of model calls in the window.
     Result<Table> of_calls(GroupQuestion question, const Cancel& cancel) const;
     SpanStore& store() const { return store_; }

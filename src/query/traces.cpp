@@ -38,16 +38,6 @@ Filter of_traces(const SpanBatch& rows, std::size_t count, TableId table = Table
     return Filter::where(std::move(asked));
 }
 
-Filter of_view(View view) {
-    const std::int64_t yes = 1;
-    switch (view) {
-        case View::calls: return Filter::where({{column("is_call")}, Operator::eq, {yes}});
-        case View::roots: return Filter::where({{column("is_root")}, Operator::eq, {yes}});
-        case View::spans: break;
-    }
-    return {};
-}
-
 bool newest_first(const std::vector<Order>& order) {
     return order.empty() || (order.front().field.column == column("ts") && order.front().descending);
 }
@@ -64,7 +54,7 @@ Window smaller(Window window, std::optional<UnixNanos> from, std::optional<UnixN
 
 RowQuestion row_question(const ListQuestion& question, std::uint64_t seq) {
     RowQuestion rows(question.scope);
-    if (Filter view = of_view(question.view); !view.always()) rows.filter.also(std::move(view));
+    if (Filter view = filter_of(question.view); !view.always()) rows.filter.also(std::move(view));
     if (!question.filter.always()) rows.filter.also(question.filter);
     rows.window = narrowed(question.window, question.filter);
     rows.columns = question.columns;
@@ -211,6 +201,16 @@ std::optional<View> view_from(std::string_view word) {
     if (word == "roots") return View::roots;
     if (word == "spans") return View::spans;
     return std::nullopt;
+}
+
+Filter filter_of(View view) {
+    const std::int64_t yes = 1;
+    switch (view) {
+        case View::calls: return Filter::where({{column("is_call")}, Operator::eq, {yes}});
+        case View::roots: return Filter::where({{column("is_root")}, Operator::eq, {yes}});
+        case View::spans: break;
+    }
+    return {};
 }
 
 std::vector<const ColumnInfo*> shown_columns(TableId table, Content wanted) {

@@ -23,6 +23,8 @@ enum class View : std::uint8_t {
     spans,  // any span
 };
 std::optional<View> view_from(std::string_view word);
+// The spans that are rows of it.
+Filter filter_of(View view);
 
 struct Include {
     bool children = false, evaluations = false, feedback = false;

@@ -30,14 +30,6 @@ struct AnalyticsParts {
     std::function<std::string(const Scope&)> time_zone{};
 };
 
-template <std::size_t A, std::size_t B>
-constexpr auto operator+(const std::array<ParameterInfo, A>& a, const std::array<ParameterInfo, B>& b) {
-    std::array<ParameterInfo, A + B> all{};
-    for (std::size_t i = 0; i < A; ++i) all[i] = a[i];
-    for (std::size_t i = 0; i < B; ++i) all[A + i] = b[i];
-    return all;
-}
-
 // The parts, and the planner over them, for all answers of a file of routes.
 struct AnalyticsShared {
     AnalyticsParts parts;

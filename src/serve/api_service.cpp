@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "serve/admin_routes.h"
 #include "serve/cost_routes.h"
+#include "serve/facet_routes.h"
 #include "serve/log_routes.h"
 #include "serve/metric_query_routes.h"
 #include "serve/openapi.h"
@@ -91,7 +92,7 @@ ErrorCode code_of_fault(TokenFault fault) {
 Router build_router(SpanStore& store, const ApiParts& parts) {
     std::vector<Route> routes = trace_routes(store, parts.live);
     const AnalyticsParts analytics{store, parts.live, parts.rollups, parts.cost_signals, parts.time_zone};
-    for (const auto& more : {cost_routes, performance_routes, metric_query_routes})
+    for (const auto& more : {cost_routes, facet_routes, performance_routes, metric_query_routes})
         for (Route& route : more(analytics)) routes.push_back(std::move(route));
     for (Route& route : system_routes(store, parts.unpriced, parts.metrics, parts.not_ready, parts.redis))
         routes.push_back(std::move(route));

@@ -1,6 +1,7 @@
 // The list and the search as HTTP asks for them (contract 1.4 and 1.7), made into one question.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string_view>
 
@@ -37,7 +38,8 @@ inline constexpr ParameterInfo fields{"fields", ParameterType::list,
 inline constexpr ParameterInfo trace_id{"trace_id", ParameterType::text, "trace, 1 to 32 hex digits"};
 }  // namespace parameter
 
-inline constexpr ParameterInfo trace_list_parameters[] = {
+// Which rows are meant.
+inline constexpr std::array trace_filter_parameters{
     parameter::from,
     parameter::to,
     parameter::trace_id,
@@ -48,44 +50,46 @@ inline constexpr ParameterInfo trace_list_parameters[] = {
     parameter::model,
     parameter::environment,
     parameter::service_name,
-    {"span_name", ParameterType::text, "name of the span"},
-    {"operation_type",
-     ParameterType::text,
-     "operation: chat, embeddings, execute_tool",
-     {.aliases = "operation"}},
-    {"min_duration",
-     ParameterType::number,
-     "milliseconds at least",
-     {.aliases = "min_duration_ms", .most = parameter::most_number}},
-    {"max_duration",
-     ParameterType::number,
-     "milliseconds at most",
-     {.aliases = "max_duration_ms", .most = parameter::most_number}},
-    {"min_cost", ParameterType::number, "US dollars at least", {.most = parameter::most_number}},
-    {"max_cost", ParameterType::number, "US dollars at most", {.most = parameter::most_number}},
-    {"min_tokens", ParameterType::number, "tokens at least", {.most = parameter::most_number}},
-    {"max_tokens", ParameterType::number, "tokens at most", {.most = parameter::most_number}},
-    {"status",
-     ParameterType::words,
-     "status; SUCCESS is OK",
-     {.aliases = "status_code", .words = "OK ERROR UNSET SUCCESS"}},
-    {"tags", ParameterType::list, "rows that have all of these tags"},
-    {"search", ParameterType::text, "words that stand in input or output; takes read:content"},
-    parameter::cursor,
-    parameter::limit,
-    parameter::offset,
-    parameter::sort_by,
-    parameter::sort_order,
-    parameter::fields,
-    {"include",
-     ParameterType::words,
-     "what else is shown of each row",
-     {.words = "children evaluations feedback"}},
-    {"view",
-     ParameterType::word,
-     "what a row is: a model call, a trace as its root, any span",
-     {.words = "calls roots spans", .fallback = "calls"}},
+    ParameterInfo{"span_name", ParameterType::text, "name of the span"},
+    ParameterInfo{"operation_type",
+                  ParameterType::text,
+                  "operation: chat, embeddings, execute_tool",
+                  {.aliases = "operation"}},
+    ParameterInfo{"min_duration",
+                  ParameterType::number,
+                  "milliseconds at least",
+                  {.aliases = "min_duration_ms", .most = parameter::most_number}},
+    ParameterInfo{"max_duration",
+                  ParameterType::number,
+                  "milliseconds at most",
+                  {.aliases = "max_duration_ms", .most = parameter::most_number}},
+    ParameterInfo{"min_cost", ParameterType::number, "US dollars at least", {.most = parameter::most_number}},
+    ParameterInfo{"max_cost", ParameterType::number, "US dollars at most", {.most = parameter::most_number}},
+    ParameterInfo{"min_tokens", ParameterType::number, "tokens at least", {.most = parameter::most_number}},
+    ParameterInfo{"max_tokens", ParameterType::number, "tokens at most", {.most = parameter::most_number}},
+    ParameterInfo{"status",
+                  ParameterType::words,
+                  "status; SUCCESS is OK",
+                  {.aliases = "status_code", .words = "OK ERROR UNSET SUCCESS"}},
+    ParameterInfo{"tags", ParameterType::list, "rows that have all of these tags"},
+    ParameterInfo{"search", ParameterType::text, "words that stand in input or output; takes read:content"},
+    ParameterInfo{"view",
+                  ParameterType::word,
+                  "what a row is: a model call, a trace as its root, any span",
+                  {.words = "calls roots spans", .fallback = "calls"}},
 };
+
+inline constexpr auto trace_list_parameters =
+    trace_filter_parameters + std::array{parameter::cursor,
+                                         parameter::limit,
+                                         parameter::offset,
+                                         parameter::sort_by,
+                                         parameter::sort_order,
+                                         parameter::fields,
+                                         ParameterInfo{"include",
+                                                       ParameterType::words,
+                                                       "what else is shown of each row",
+                                                       {.words = "children evaluations feedback"}}};
 
 // `query` is what stands behind `?`. Unknown parameters are ignored.
 ApiResult<ListRequest> list_request(std::string_view query, const Principal& principal, UnixNanos now);

@@ -9,6 +9,7 @@
 //   const Parameters given = OBS_ANSWER(Parameters::read(parameters, call.request.head.query, call.now));
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -53,6 +54,15 @@ struct ParameterInfo {
     std::string_view meaning;
     ParameterLimits limits{};
 };
+
+// Tables with rows in common.
+template <std::size_t A, std::size_t B>
+constexpr auto operator+(const std::array<ParameterInfo, A>& a, const std::array<ParameterInfo, B>& b) {
+    std::array<ParameterInfo, A + B> all{};
+    for (std::size_t i = 0; i < A; ++i) all[i] = a[i];
+    for (std::size_t i = 0; i < B; ++i) all[A + i] = b[i];
+    return all;
+}
 
 // The parameters of one request. Thread-compatible; `table` outlives it.
 class Parameters {

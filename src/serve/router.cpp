@@ -1,5 +1,7 @@
 #include "serve/router.h"
 
+#include <algorithm>
+
 #include "serve/query_string.h"
 
 namespace obs::serve {
@@ -46,7 +48,11 @@ std::string_view Call::parameter(std::string_view name) const {
     return {};
 }
 
-Router::Router(std::vector<Route> routes) : routes_(std::move(routes)) {}
+Router::Router(std::vector<Route> routes) : routes_(std::move(routes)) {
+    // `/traces/facets` is no trace.
+    std::ranges::stable_sort(routes_, {},
+                             [](const Route& route) { return std::ranges::count(route.pattern, ':'); });
+}
 
 ApiResult<Router::Match> Router::find(std::string_view method, std::string_view path) const {
     path = without_slash_behind(path);

@@ -92,6 +92,7 @@ struct Route {
     CacheRule cache{};
 };
 
+// A path that a pattern spells out goes before one with parameters.
 class Router {
 public:
     explicit Router(std::vector<Route> routes);

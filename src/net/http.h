@@ -17,6 +17,7 @@
 #include "base/buffer.h"
 #include "base/byte_budget.h"
 #include "net/file_body.h"
+#include "net/session.h"
 
 namespace obs::net {
 
@@ -65,6 +66,9 @@ struct Response {
     std::string body{};
     Headers trailers{};              // HTTP/2 only
     std::optional<FileBody> file{};  // the body, instead of `body`
+    // What comes instead of `body`, as long as it lasts: a WebSocket with status 101 (websocket.h), else a
+    // body whose end nobody knows.
+    std::shared_ptr<Session> session{};
 
     std::uint64_t length() const { return file ? file->size() : body.size(); }
 };

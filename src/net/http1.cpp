@@ -9,7 +9,10 @@
 #include <boost/beast/http/basic_parser.hpp>
 
 #include "net/exchange.h"
+#include "net/flow.h"
 #include "net/protocol.h"
+#include "net/websocket.h"
+#include "net/websocket_codec.h"
 
 namespace obs::net {
 namespace {
@@ -23,11 +26,13 @@ using beast::http::error;
 constexpr std::uint64_t worth_skipping = 1 << 20;
 // Unread bytes we keep: a head, or the line before a chunk.
 constexpr std::size_t most_kept = 64 << 10;
-// Of a file so much is read at once, and only while less than that waits for the socket.
-constexpr std::size_t file_piece = 64 << 10;
+// Of a file so much is read at once, and more of it, or of an answer that goes on, only while less than that
+// waits for the socket.
+constexpr std::size_t enough_output = 64 << 10;
 
 std::string_view reason_phrase(int status) {
     switch (status) {
+        case 101: return "Switching Protocols";
         case 200: return "OK";
         case 201: return "Created";
         case 202: return "Accepted";
@@ -52,6 +57,7 @@ std::string_view reason_phrase(int status) {
         case 416: return "Range Not Satisfiable";
         case 417: return "Expectation Failed";
         case 422: return "Unprocessable Content";
+        case 426: return "Upgrade Required";
         case 429: return "Too Many Requests";
         case 431: return "Request Header Fields Too Large";
         case 500: return "Internal Server Error";
@@ -95,10 +101,12 @@ public:
     }
     RequestHead head;
     bool expects_continue = false;
+    int version = 11;  // 10: no chunks
 
 private:
-    void on_request_impl(beast::http::verb, string_view method, string_view target, int,
+    void on_request_impl(beast::http::verb, string_view method, string_view target, int number,
                          beast::error_code&) override {
+        version = number;
         head.method.assign(method.data(), method.size());
         set_target(head, {target.data(), target.size()});
     }
@@ -130,9 +138,12 @@ private:
 class Http1 final : public Protocol, private BodySink {
 public:
     explicit Http1(Wire& wire) : wire_(wire), since_(wire.now) { next_request(); }
+    ~Http1() override { end_session(); }
 
     void receive(std::string_view bytes) override {
-        if (state_ == State::ended) return;
+        // Nobody may ask for something else behind an answer that has no end.
+        if (state_ == State::ended || state_ == State::streaming) return;
+        if (state_ == State::websocket) return receive_frames(bytes);
         if (state_ == State::head && kept_.empty() && !bytes.empty()) since_ = wire_.now;
         if (kept_.empty()) {
             bytes.remove_prefix(advance(bytes));
@@ -150,12 +161,16 @@ public:
 
     void respond(std::uint32_t request, Response response) override {
         if (request != number_ || state_ != State::answering) return;
+        if (response.session) return begin_session(std::move(response));
         answer(std::move(response), parser_->keep_alive());
         if (state_ == State::answering) go_on();
     }
 
+    void wake(std::uint32_t) override {}
+
     void fill_output() override {
-        while (state_ == State::sending && wire_.output.size() < file_piece) send_file();
+        while (state_ == State::sending && wire_.output.size() < enough_output) send_file();
+        if (state_ == State::streaming || state_ == State::websocket) send_pieces();
     }
 
     void tick() override {
@@ -169,6 +184,9 @@ public:
             if (age > limits.header) refuse_and_end(408, "the request head came too slowly");
         } else if (state_ == State::skipping) {
             if (age > limits.linger) end();
+        } else if (state_ == State::websocket) {
+            codec_->tick();
+            end_when_closed();
         } else if (state_ == State::body || state_ == State::answering) {
             if (std::optional<Response> overdue = exchange_->overdue()) answer_early(std::move(*overdue));
         }
@@ -177,14 +195,23 @@ public:
     void drain() override {
         draining_ = true;
         if (state_ == State::head && kept_.empty()) end();
+        if (state_ == State::streaming) end_stream();
+        if (state_ == State::websocket) {
+            codec_->close(static_cast<std::uint16_t>(CloseCode::going_away), "the server stops");
+            end();
+        }
     }
 
     bool wants_input(bool pressure) const override {
         if (state_ == State::answering || state_ == State::sending) return false;
+        if (state_ == State::streaming || state_ == State::websocket) return true;
         return !pressure || state_ != State::head || !kept_.empty();
     }
     bool finished() const override { return state_ == State::ended; }
-    bool busy() const override { return state_ != State::ended && !(state_ == State::head && kept_.empty()); }
+    bool busy() const override {
+        return state_ != State::ended && state_ != State::streaming && state_ != State::websocket &&
+               !(state_ == State::head && kept_.empty());
+    }
 
 private:
     enum class State {
@@ -193,6 +220,8 @@ private:
         answering,  // the service has it
         sending,    // a file is on its way
         skipping,   // it was refused; dropping what is left of its body
+        streaming,  // the answer goes on until its session ends it
+        websocket,
         ended,
     };
 
@@ -212,7 +241,7 @@ private:
 
     void send_file() {
         const std::uint64_t left = file_->size() - sent_;
-        std::string piece(std::min<std::uint64_t>(left, file_piece), '\0');
+        std::string piece(std::min<std::uint64_t>(left, enough_output), '\0');
         const std::size_t got = file_->read(sent_, piece);
         // The length was promised: a client learns only from the end of the connection that bytes are
         // missing.
@@ -285,6 +314,63 @@ private:
         }
     }
 
+    // --- answers that go on
+    // ---------------------------------------------------------------------------------------
+
+    void begin_session(Response response) {
+        flow_ = std::make_shared<Flow>(wire_, number_);
+        session_ = std::move(response.session);
+        const bool upgraded = response.status == 101;
+        chunked_ = !upgraded && parser_->version >= 11;
+        std::string head = head_of(response);
+        if (chunked_) head += "transfer-encoding: chunked\r\n";
+        if (!upgraded) head += "connection: close\r\n";
+        head += "\r\n";
+        wire_.output.append(std::move(head));
+        exchange_.reset();
+        state_ = upgraded ? State::websocket : State::streaming;
+        if (upgraded) codec_.emplace(wire_, *session_);
+        session_->opened(flow_);
+        if (draining_) return drain();
+        const std::string behind = std::exchange(kept_, {});
+        if (upgraded && !behind.empty()) receive_frames(behind);
+    }
+
+    void send_pieces() {
+        while (wire_.output.size() < enough_output) {
+            Piece piece = flow_->next();
+            if (!piece) break;
+            send(std::move(piece));
+        }
+        if (flow_->ended()) end_stream();
+    }
+
+    void send(Piece piece) {
+        if (!chunked_) return wire_.output.append(std::move(piece));
+        wire_.output.append(std::string_view(fmt::format("{:x}\r\n", piece->size())));
+        wire_.output.append(std::move(piece));
+        wire_.output.append(std::string_view("\r\n"));
+    }
+
+    void end_stream() {
+        if (chunked_) wire_.output.append(std::string_view("0\r\n\r\n"));
+        end();
+    }
+
+    void receive_frames(std::string_view bytes) {
+        codec_->receive(bytes);
+        end_when_closed();
+    }
+    void end_when_closed() {
+        if (codec_->closed()) end();
+    }
+
+    void end_session() {
+        if (!session_) return;
+        flow_->close();
+        std::exchange(session_, nullptr)->closed();
+    }
+
     // An answer before the service's own, perhaps before the body is there.
     void answer_early(Response response) {
         if (state_ == State::answering) return respond(number_, std::move(response));
@@ -314,16 +400,7 @@ private:
 
     void answer(Response response, bool keep_alive) {
         keep_alive = keep_alive && !draining_ && !gone_;
-        std::string head;
-        head.reserve(256);
-        fmt::format_to(std::back_inserter(head), "HTTP/1.1 {} {}\r\ndate: {}\r\n", response.status,
-                       reason_phrase(response.status), http_date());
-        for (const auto& [name, value] : response.headers) {
-            head += name;
-            head += ": ";
-            head += value;
-            head += "\r\n";
-        }
+        std::string head = head_of(response);
         const bool bodiless = response.status == 204 || response.status == 304 || response.status < 200;
         if (!bodiless) fmt::format_to(std::back_inserter(head), "content-length: {}\r\n", response.length());
         if (!keep_alive) head += "connection: close\r\n";
@@ -341,12 +418,33 @@ private:
         if (!keep_alive) end();
     }
 
-    void end() { state_ = State::ended; }
+    // Without the line of its length, and without the last one.
+    static std::string head_of(const Response& response) {
+        std::string head;
+        head.reserve(256);
+        fmt::format_to(std::back_inserter(head), "HTTP/1.1 {} {}\r\ndate: {}\r\n", response.status,
+                       reason_phrase(response.status), http_date());
+        for (const auto& [name, value] : response.headers) {
+            head += name;
+            head += ": ";
+            head += value;
+            head += "\r\n";
+        }
+        return head;
+    }
+
+    void end() {
+        state_ = State::ended;
+        end_session();
+    }
 
     Wire& wire_;
     std::optional<Parser> parser_;
     std::optional<Exchange> exchange_;
-    std::string kept_;  // received, not parsed yet
+    std::shared_ptr<Session> session_;     // of an answer that goes on
+    std::shared_ptr<Flow> flow_;           // the same
+    std::optional<WebsocketCodec> codec_;  // after the session, which it calls
+    std::string kept_;                     // received, not parsed yet
     State state_ = State::head;
     std::uint32_t number_ = 0;
     Time since_;  // when the state, or the head within it, began
@@ -356,6 +454,7 @@ private:
     bool keep_after_file_ = false;
     bool draining_ = false;
     bool gone_ = false;
+    bool chunked_ = false;
 };
 
 }  // namespace

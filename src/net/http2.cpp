@@ -11,6 +11,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include "net/exchange.h"
+#include "net/flow.h"
 #include "net/protocol.h"
 
 namespace obs::net {
@@ -46,6 +47,13 @@ std::vector<nghttp2_nv> fields_of(const Headers& headers) {
 
 struct Stream {
     explicit Stream(std::int32_t number) : id(number) {}
+    ~Stream() {
+        if (!flow) return;
+        flow->close();
+        session->closed();
+    }
+    Stream(const Stream&) = delete;
+    Stream& operator=(const Stream&) = delete;
 
     std::int32_t id;
     RequestHead head{};
@@ -57,8 +65,12 @@ struct Stream {
     bool head_only = false;  // the method is HEAD
     Time began{};
     Response response{};
-    std::uint64_t sent = 0;         // of the response's body
-    std::optional<Time> sent_at{};  // the whole response
+    std::shared_ptr<Session> session{};  // of an answer that goes on
+    std::shared_ptr<Flow> flow{};        // the same
+    Piece piece{};                       // what is being sent of it
+    std::optional<Time> ending{};        // it has ended, and the client has not taken the rest
+    std::uint64_t sent = 0;              // of the piece, or of the response's body
+    std::optional<Time> sent_at{};       // the whole response
 };
 
 class Http2 final : public Protocol {
@@ -85,6 +97,10 @@ public:
     void respond(std::uint32_t request, Response response) override {
         const auto found = streams_.find(static_cast<std::int32_t>(request));
         if (found != streams_.end()) submit(*found->second, std::move(response));
+    }
+
+    void wake(std::uint32_t request) override {
+        nghttp2_session_resume_data(session_.get(), static_cast<std::int32_t>(request));
     }
 
     void fill_output() override {
@@ -119,6 +135,8 @@ public:
 
     void drain() override {
         if (std::exchange(draining_, true)) return;
+        for (auto& [id, stream] : streams_)
+            if (stream->flow) stream->flow->end(nullptr, Outlet::Unsent::keep);
         nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE,
                               nghttp2_session_get_last_proc_stream_id(session_.get()), NGHTTP2_NO_ERROR,
                               nullptr, 0);
@@ -135,7 +153,10 @@ public:
         return nghttp2_session_want_read(session_.get()) == 0 &&
                nghttp2_session_want_write(session_.get()) == 0;
     }
-    bool busy() const override { return !finished() && !streams_.empty(); }
+    bool busy() const override {
+        return !finished() &&
+               std::ranges::any_of(streams_, [](const auto& entry) { return entry.second->flow == nullptr; });
+    }
 
 private:
     static const nghttp2_option* options() {
@@ -312,6 +333,11 @@ private:
     void check_time(Stream& stream) {
         if (stream.sent_at && wire_.now - *stream.sent_at > patience && !stream.remote_closed)
             nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_NO_ERROR);
+        if (stream.flow && stream.flow->ending()) {
+            if (!stream.ending) stream.ending = wire_.now;
+            if (wire_.now - *stream.ending > wire_.around.limits->write)
+                nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_CANCEL);
+        }
         if (stream.answered) return;
         if (!stream.exchange) {
             if (wire_.now - stream.began > wire_.around.limits->header)
@@ -338,10 +364,43 @@ private:
         // gRPC counts its messages itself.
         if (answer.length() != 0 && answer.trailers.empty())
             fields.push_back(field("content-length", length));
-        nghttp2_data_provider body{.source = {.ptr = &stream}, .read_callback = read_body};
-        const bool bodiless = stream.head_only || (answer.length() == 0 && answer.trailers.empty());
+        nghttp2_data_provider body{.source = {.ptr = &stream},
+                                   .read_callback = answer.session ? read_flow : read_body};
+        const bool bodiless =
+            stream.head_only || (answer.length() == 0 && answer.trailers.empty() && !answer.session);
+        if (answer.session && !bodiless) begin_session(stream);
         nghttp2_submit_response(session_.get(), stream.id, fields.data(), fields.size(),
                                 bodiless ? nullptr : &body);
+    }
+
+    void begin_session(Stream& stream) {
+        stream.session = std::move(stream.response.session);
+        stream.flow = std::make_shared<Flow>(wire_, static_cast<std::uint32_t>(stream.id));
+        stream.session->opened(stream.flow);
+        if (draining_) stream.flow->end(nullptr, Outlet::Unsent::keep);
+    }
+
+    static ssize_t read_flow(nghttp2_session*, std::int32_t, std::uint8_t* out, std::size_t room,
+                             std::uint32_t* flags, nghttp2_data_source* source, void*) {
+        Stream& stream = *static_cast<Stream*>(source->ptr);
+        std::size_t size = 0;
+        while (size < room) {
+            if (!stream.piece) {
+                stream.piece = stream.flow->next();
+                stream.sent = 0;
+            }
+            if (!stream.piece) break;
+            const std::size_t some = std::min(room - size, stream.piece->size() - stream.sent);
+            std::memcpy(out + size, stream.piece->data() + stream.sent, some);
+            size += some;
+            stream.sent += some;
+            if (stream.sent == stream.piece->size()) stream.piece.reset();
+        }
+        if (!stream.piece && stream.flow->ended())
+            *flags |= NGHTTP2_DATA_FLAG_EOF;
+        else if (size == 0)
+            return NGHTTP2_ERR_DEFERRED;
+        return static_cast<ssize_t>(size);
     }
 
     static ssize_t read_body(nghttp2_session* session, std::int32_t id, std::uint8_t* out, std::size_t room,

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -23,12 +24,14 @@ class Recipient {
 public:
     virtual ~Recipient() = default;
     virtual void deliver(std::uint32_t request, Response response) = 0;
+    // There is something to send in the answer that was begun.
+    virtual void wake(std::uint32_t request) = 0;
 };
 
 struct Mail {
     std::weak_ptr<Recipient> to;
     std::uint32_t request = 0;
-    Response response;
+    std::optional<Response> response;  // nothing: wake()
 };
 
 // Answers on their way to an I/O thread, from any thread. Many answers cost one wake-up.
@@ -85,6 +88,8 @@ public:
     // The client has sent its last byte.
     virtual void end_of_input() = 0;
     virtual void respond(std::uint32_t request, Response response) = 0;
+    // The session of that request has something to send.
+    virtual void wake(std::uint32_t request) = 0;
     // Adds to Wire::output what may be sent now; called whenever there is room.
     virtual void fill_output() = 0;
     // Looks at the clock: several times in the shortest timeout.
@@ -95,7 +100,7 @@ public:
     virtual bool wants_input(bool pressure) const = 0;
     // Nothing more will come: the connection ends when the output is written.
     virtual bool finished() const = 0;
-    // Requests that are not answered.
+    // Requests that are not answered; an answer that goes on for ever is one.
     virtual bool busy() const = 0;
 };
 

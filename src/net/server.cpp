@@ -102,6 +102,13 @@ public:
         flush();
     }
 
+    void wake(std::uint32_t request) override {
+        if (!protocol_ || closed_) return;
+        wire_.now = std::chrono::steady_clock::now();
+        protocol_->wake(request);
+        flush();
+    }
+
     void resume() {
         paused_ = false;
         if (!closed_) arm();
@@ -260,7 +267,7 @@ private:
 
 std::chrono::milliseconds tick_period(const Limits& limits) {
     const auto shortest = std::min({limits.first_bytes, limits.header, limits.idle, limits.ping,
-                                    limits.body_grace, limits.write, limits.linger});
+                                    limits.body_grace, limits.write, limits.linger, limits.websocket_ping});
     return std::clamp(shortest / 4, std::chrono::milliseconds(5), std::chrono::milliseconds(250));
 }
 
@@ -304,8 +311,12 @@ void Loop::remove(const std::shared_ptr<Connection>& connection) {
 
 void Loop::deliver_mail() {
     for (Mail& mail : mailbox_->take())
-        if (const std::shared_ptr<Recipient> to = mail.to.lock())
-            to->deliver(mail.request, std::move(mail.response));
+        if (const std::shared_ptr<Recipient> to = mail.to.lock()) {
+            if (mail.response)
+                to->deliver(mail.request, std::move(*mail.response));
+            else
+                to->wake(mail.request);
+        }
     tell_when_idle();
 }
 

@@ -32,7 +32,7 @@ struct Listener {
 };
 
 struct Limits {
-    std::size_t connections = 1024;
+    std::size_t connections = 4096;
     std::size_t header_bytes = 16 << 10;
     // Bodies above this size are decompressed and handled on the workers, so that they hold no connection up.
     std::size_t inline_body = 4 << 20;
@@ -47,9 +47,12 @@ struct Limits {
     std::chrono::milliseconds idle{75'000};         // HTTP/1.1 between requests
     std::chrono::milliseconds idle_http2{300'000};  // without a stream
     std::chrono::milliseconds ping{60'000};  // HTTP/2 silence before we ask; no answer within it: closed
-    std::chrono::milliseconds body_grace{30'000};  // a body may take this long ...
-    std::size_t body_bytes_per_second = 64 << 10;  // ... and a second more for so many received bytes
-    std::chrono::milliseconds write{15'000};       // without progress
+    std::chrono::milliseconds body_grace{30'000};      // a body may take this long ...
+    std::size_t body_bytes_per_second = 64 << 10;      // ... and a second more for so many received bytes
+    std::chrono::milliseconds write{15'000};           // without progress
+    std::size_t message_bytes = 64 << 10;              // of a WebSocket's client; all fragments together
+    std::uint32_t frames_per_second = 100;             // of a WebSocket's client, control frames included
+    std::chrono::milliseconds websocket_ping{30'000};  // silence before we ask; no answer within it: closed
     std::chrono::milliseconds linger{
         10'000};  // reading on after a refusal, so that the client gets to read it
 };

@@ -388,6 +388,7 @@ protected:
     ProtocolTest() : wire_{.around = {&echo_, &limits_, &budget_, &workers_}} {
         class Nowhere final : public Recipient {
             void deliver(std::uint32_t, Response) override {}
+            void wake(std::uint32_t) override {}
         };
         recipient_ = std::make_shared<Nowhere>();
         wire_.recipient = recipient_;

@@ -68,6 +68,7 @@ PACKAGE_OF = {
         "soci_sqlite3": "libsoci-dev",
         "sqlite3": "libsqlite3-dev",
         "stemmer": "libstemmer-dev",
+        "wslay": "libwslay-dev",
         "zstd": "libzstd-dev",
     },
     "pkg_check_modules": {

@@ -92,6 +92,30 @@ std::string tsv(EngineConnection& connection, const Statement& statement) {
     return answer ? answer->bytes : answer.error().message;
 }
 
+// The engine keeps what a statement had answered before it failed, and hands it out in place of the next
+// answer.
+TEST(ClickHouseEngine, showsNothingOfAnAnswerThatFailed) {
+    const auto sql = connect("leftovers");
+    const auto fail = [&](std::string_view settings) {
+        EXPECT_FALSE(
+            sql->query({fmt::format("SELECT number AS secret, sleepEachRow(0.001), throwIf(number = "
+                                    "500) FROM numbers(1000) SETTINGS max_block_size = 5, {}",
+                                    settings)}));
+    };
+    for (const char* settings : {"max_threads = 1", "max_execution_time = 0.1"}) {
+        fail(settings);
+        EXPECT_EQ(tsv(*sql, {"SELECT 42"}), "42\n") << settings;
+        fail(settings);
+        std::string streamed;
+        ASSERT_TRUE(sql->stream({"SELECT 'mine' AS x"}, [&](std::string_view piece) -> Result<bool> {
+            streamed += piece;
+            return true;
+        }));
+        EXPECT_THAT(streamed, HasSubstr("mine"));
+        EXPECT_THAT(streamed, testing::Not(HasSubstr("secret"))) << settings;
+    }
+}
+
 TEST(ClickHouseSchema, hasTheColumnsOfTheModel) {
     const auto store = make_store("schema");
     const auto sql = connect("schema");

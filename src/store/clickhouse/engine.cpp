@@ -10,6 +10,7 @@
 #include <dlfcn.h>
 #include <pthread.h>
 
+#include "base/log.h"
 #include "store/clickhouse/libchdb.h"
 
 namespace obs {
@@ -258,18 +259,18 @@ public:
         : engine_(std::move(engine)), chdb_(chdb), session_(std::move(session)) {}
 
     Result<EngineAnswer> query(const Statement& statement, std::string_view format) override {
-        const Parameters bound(statement);
-        const Answer answer(chdb_, chdb_.chdb_query_with_params_n(
-                                       *session_, statement.sql.data(), statement.sql.size(), format.data(),
-                                       format.size(), bound.name_pointers.data(), bound.name_sizes.data(),
-                                       bound.value_pointers.data(), bound.value_sizes.data(), bound.count()));
-        if (answer.error() != nullptr)
-            return std::unexpected(engine_error(answer.error(), EngineUse::reading));
-        return EngineAnswer{std::string(answer.bytes()), chdb_.chdb_result_storage_rows_read(answer.get())};
+        if (leftovers_) OBS_TRY_VOID(rinse());
+        Result<EngineAnswer> answer = answered(statement, format);
+        if (answer) return answer;
+        leftovers_ = true;
+        // When this fails too it is tried again before the next statement.
+        if (const auto rinsed = rinse(); !rinsed) log::warning("store: {}", rinsed.error().message);
+        return answer;
     }
 
     Result<void> stream(const Statement& statement,
                         const std::function<Result<bool>(std::string_view)>& sink) override {
+        if (leftovers_) OBS_TRY_VOID(rinse());
         constexpr std::string_view format = "Native";
         const Parameters bound(statement);
         const Answer stream(chdb_, chdb_.chdb_stream_query_with_params_n(
@@ -293,6 +294,7 @@ public:
     }
 
     Result<void> insert(std::string_view sql, std::string_view native) override {
+        if (leftovers_) OBS_TRY_VOID(rinse());
         constexpr std::string_view format = "Native";
         Insert insert(chdb_, chdb_.chdb_stream_insert_n(*session_, sql.data(), sql.size(), format.data(),
                                                         format.size()));
@@ -302,9 +304,34 @@ public:
     }
 
 private:
+    Result<EngineAnswer> answered(const Statement& statement, std::string_view format) {
+        const Parameters bound(statement);
+        const Answer answer(chdb_, chdb_.chdb_query_with_params_n(
+                                       *session_, statement.sql.data(), statement.sql.size(), format.data(),
+                                       format.size(), bound.name_pointers.data(), bound.name_sizes.data(),
+                                       bound.value_pointers.data(), bound.value_sizes.data(), bound.count()));
+        if (answer.error() != nullptr)
+            return std::unexpected(engine_error(answer.error(), EngineUse::reading));
+        return EngineAnswer{std::string(answer.bytes()), chdb_.chdb_result_storage_rows_read(answer.get())};
+    }
+
+    // What a statement had answered before it failed the engine keeps, and hands out in place of the next
+    // answer: rows that somebody else asked for. So it is asked until it says what it was asked.
+    Result<void> rinse() {
+        constexpr int most_tries = 4;
+        for (int tries = 0; tries < most_tries; ++tries) {
+            const auto answer = answered({"SELECT 'rinsed'"}, "TSVRaw");
+            if (!answer || answer->bytes != "rinsed\n") continue;
+            leftovers_ = false;
+            return {};
+        }
+        return fail(ErrorKind::unavailable, "a connection keeps what an earlier statement left in it");
+    }
+
     std::shared_ptr<const OpenEngine> engine_;
     const libchdb::Functions& chdb_;
     Session session_;
+    bool leftovers_ = false;  // the last statement failed, and nobody knows what is left of it
 };
 
 // Holds one connection, so that the engine does not stop while others come and go.

@@ -38,6 +38,7 @@ PACKAGE_OF = {
     "find_package": {
         "Boost": "libboost1.81-dev",
         "CLI11": "libcli11-dev",
+        "CURL": "libcurl4-openssl-dev",
         "GTest": "libgtest-dev",
         "ICU": "libicu-dev",
         "OpenSSL": "libssl-dev",

@@ -21,6 +21,19 @@ void move_unfinished(SpanBatch& spans, SpanBatch& running) {
         append_row((spans.flags[row] & flag_unfinished) != 0 ? running : finished, spans, row);
     spans = std::move(finished);
 }
+
+// `rows` are ascending.
+SpanBatch without_rows(const SpanBatch& spans, const std::vector<std::size_t>& rows) {
+    SpanBatch left;
+    auto next = rows.begin();
+    for (std::size_t row = 0; row < spans.size(); ++row) {
+        if (next != rows.end() && *next == row)
+            ++next;
+        else
+            append_row(left, spans, row);
+    }
+    return left;
+}
 }  // namespace
 
 Ingest::Ingest(Options options, const Enricher& enricher, Journal& journal, StoreWriter& writer,
@@ -40,7 +53,8 @@ void Ingest::accept(IntakeRequest request, Done done) {
         done(std::unexpected(std::move(understood).error()));
         return;
     }
-    understood->counts.rejected = static_cast<std::uint64_t>(understood->accepted.rejected);
+    understood->counts.rejected =
+        static_cast<std::uint64_t>(understood->accepted.rejected) - understood->counts.refused_by_budget;
     Payload& payload = understood->payload;
     if (payload.rows() == 0 && payload.running.empty() && payload.content.empty()) {
         count(understood->counts);
@@ -92,6 +106,7 @@ Result<Ingest::Understood> Ingest::understand_traces(const IntakeRequest& reques
     EnrichedSpans enriched = enricher_.spans(std::move(decoded.rows), request.tenant);
     Understood understood{
         {}, {decoded.rejected, std::move(decoded.message)}, {}, std::move(enriched.unknown)};
+    keep_to_limits(request.tenant, enriched.spans, understood);
     understood.counts.spans = enriched.spans.size();
     understood.counts.scores = enriched.scores.size();
     understood.counts.cost_disagreements = enriched.cost_disagreements;
@@ -101,6 +116,23 @@ Result<Ingest::Understood> Ingest::understand_traces(const IntakeRequest& reques
     move_unfinished(understood.payload.spans, understood.payload.running);
     if (!enriched.scores.empty()) understood.payload.others.emplace_back(std::move(enriched.scores));
     return understood;
+}
+
+void Ingest::keep_to_limits(const Tenant& tenant, SpanBatch& spans, Understood& understood) const {
+    if (options_.spend_limits == nullptr) return;
+    const OverLimit over = options_.spend_limits->over(tenant, spans);
+    if (over.flagged.empty() && over.refused.empty()) return;
+    for (const std::size_t row : over.flagged) spans.flags.set(row, spans.flags[row] | flag_over_budget);
+    if (!over.refused.empty()) spans = without_rows(spans, over.refused);
+    understood.counts.over_budget = over.flagged.size();
+    understood.counts.refused_by_budget = over.refused.size();
+    Accepted& accepted = understood.accepted;
+    accepted.rejected += static_cast<std::int64_t>(over.refused.size());
+    if (!accepted.message.empty()) accepted.message += "; ";
+    accepted.message += fmt::format(
+        "QUOTA_EXCEEDED: budget {} is over its hard limit: {} spans refused, {} kept "
+        "and marked",
+        over.budget, over.refused.size(), over.flagged.size());
 }
 
 Result<Ingest::Understood> Ingest::understand_logs(const IntakeRequest& request, UnixNanos now) {
@@ -175,6 +207,8 @@ void Ingest::count(const Stats& accepted) {
     counters_.rejected += accepted.rejected;
     counters_.cost_disagreements += accepted.cost_disagreements;
     counters_.sampled_out += accepted.sampled_out;
+    counters_.over_budget += accepted.over_budget;
+    counters_.refused_by_budget += accepted.refused_by_budget;
 }
 
 void Ingest::note_unpriced(const Tenant& tenant, const UnknownModels& unknown) {
@@ -209,7 +243,9 @@ Ingest::Stats Ingest::stats() const {
             .refused_requests = counters_.refused_requests,
             .unpriced_spans = counters_.unpriced_spans,
             .cost_disagreements = counters_.cost_disagreements,
-            .sampled_out = counters_.sampled_out};
+            .sampled_out = counters_.sampled_out,
+            .over_budget = counters_.over_budget,
+            .refused_by_budget = counters_.refused_by_budget};
 }
 
 std::vector<UnpricedUse> Ingest::unpriced() const {

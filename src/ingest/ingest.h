@@ -18,6 +18,7 @@
 #include "ingest/store_writer.h"
 #include "journal/journal.h"
 #include "model/intake.h"
+#include "model/spend_limits.h"
 
 namespace obs {
 
@@ -35,6 +36,7 @@ public:
         // Items that began earlier are refused: their table would erase them at once. By signal.
         Nanos keep_spans = Nanos::days(90), keep_logs = Nanos::days(30), keep_metrics = Nanos::days(90);
         Clock clock = system_now;
+        const SpendLimits* spend_limits = nullptr;  // hard limits of budgets; null: there are none
     };
     // Everything outlives this object.
     Ingest(Options options, const Enricher& enricher, Journal& journal, StoreWriter& writer, Resends& resends,
@@ -52,6 +54,8 @@ public:
         std::uint64_t repeated_requests = 0;  // acknowledged, not stored again
         std::uint64_t refused_requests = 0;   // to be sent again later
         std::uint64_t unpriced_spans = 0, cost_disagreements = 0, sampled_out = 0;
+        // Spans that came over a hard limit: kept and marked, or refused one by one.
+        std::uint64_t over_budget = 0, refused_by_budget = 0;
     };
     Stats stats() const;
     std::vector<UnpricedUse> unpriced() const;
@@ -66,6 +70,7 @@ private:
     DecodeLimits limits_for(Nanos keep) const;
     Result<Understood> understand(const IntakeRequest& request, UnixNanos now);
     Result<Understood> understand_traces(const IntakeRequest& request, UnixNanos now);
+    void keep_to_limits(const Tenant& tenant, SpanBatch& spans, Understood& understood) const;
     Result<Understood> understand_logs(const IntakeRequest& request, UnixNanos now);
     Result<Understood> understand_metrics(const IntakeRequest& request, UnixNanos now);
     void keep(Understood understood, Done done);
@@ -83,7 +88,8 @@ private:
     struct Counters {
         std::atomic<std::uint64_t> spans = 0, logs = 0, metric_points = 0, scores = 0, rejected = 0,
                                    unreadable = 0, repeated_requests = 0, refused_requests = 0,
-                                   unpriced_spans = 0, cost_disagreements = 0, sampled_out = 0;
+                                   unpriced_spans = 0, cost_disagreements = 0, sampled_out = 0,
+                                   over_budget = 0, refused_by_budget = 0;
     };
     Counters counters_;
     std::atomic<std::uint64_t> own_rows_ = 0;  // calls of keep_rows: no two are the same request

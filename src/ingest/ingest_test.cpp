@@ -87,6 +87,7 @@ protected:
         writer_->start();
         Ingest::Options options;
         options.clock = [this] { return UnixNanos{now_.load()}; };
+        options.spend_limits = &limits_;
         ingest_ = std::make_unique<Ingest>(options, enricher(), journal_, *writer_, resends_, budget_);
     }
 
@@ -101,7 +102,7 @@ protected:
                                                : result.error().kind == ErrorKind::overloaded  ? "overloaded"
                                                                                                : "other"));
             else if (result->rejected == 0)
-                answers_.emplace_back("ok");
+                answers_.emplace_back(result->message.empty() ? "ok" : "ok: " + result->message);
             else
                 answers_.push_back(fmt::format("ok, {} rejected: {}", result->rejected, result->message));
         });
@@ -110,6 +111,13 @@ protected:
         const std::lock_guard lock(mutex_);
         return std::exchange(answers_, {});
     }
+    // Says of every row what the test wants.
+    class Limits final : public SpendLimits {
+    public:
+        OverLimit over(const Tenant&, const SpanBatch&) const override { return said; }
+        OverLimit said;
+    };
+
     SpanBatch stored(std::size_t rows) {
         EXPECT_TRUE(eventually([&] { return writer_->stats().rows_written >= rows; }));
         return stored_spans(store_);
@@ -122,11 +130,34 @@ protected:
     Resends resends_;
     ByteBudget budget_{{.limit = std::size_t{1} << 20}};
     std::atomic<std::int64_t> now_ = noon.since_epoch + 1'000'000'000;
+    Limits limits_;
     std::unique_ptr<StoreWriter> writer_;
     std::unique_ptr<Ingest> ingest_;
     std::mutex mutex_;
     std::vector<std::string> answers_;
 };
+
+TEST_F(IngestTest, aSpanOverAHardLimitIsKeptAndMarked) {
+    limits_.said = {.flagged = {0}, .refused = {}, .budget = "team"};
+    send(call_json("one"));
+    EXPECT_THAT(answers(), ElementsAre(testing::StartsWith("ok: QUOTA_EXCEEDED: budget team")));
+    EXPECT_EQ(stored(1).flags[0] & flag_over_budget, flag_over_budget);
+    EXPECT_EQ(ingest_->stats().over_budget, 1u);
+}
+
+TEST_F(IngestTest, aSpanOverALimitThatRefusesIsRefusedAlone) {
+    limits_.said = {.flagged = {}, .refused = {0}, .budget = "team"};
+    send(call_json("one"));
+    EXPECT_THAT(answers(), ElementsAre(testing::StartsWith("ok, 1 rejected: QUOTA_EXCEEDED: budget team")));
+    EXPECT_EQ(ingest_->stats().spans, 0u);
+    EXPECT_EQ(ingest_->stats().refused_by_budget, 1u);
+    EXPECT_EQ(ingest_->stats().rejected, 0u) << "counted by its own name";
+}
+
+TEST_F(IngestTest, aSpanKnowsTheKeyItCameWith) {
+    send(call_json("one"), Signal::traces, {.key_id = "key-1"});
+    EXPECT_EQ(stored(1).ingest_key[0], "key-1");
+}
 
 TEST_F(IngestTest, bytesInRowsOut) {
     send(call_json("one"));

@@ -16,6 +16,7 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr auto longest_look = std::chrono::seconds(30);
+constexpr auto until_ready = std::chrono::milliseconds(100);
 constexpr Nanos longest_wait = Nanos::seconds(45), between_forgetting = Nanos::hours(1);
 // Looking may take this part of the time.
 constexpr std::int64_t share = 20;
@@ -94,6 +95,11 @@ BudgetWatch::Stats BudgetWatch::stats() const {
 void BudgetWatch::run(const std::stop_token& stop) {
     bool failing = false;
     while (!stop.stop_requested()) {
+        if (!options_.ready()) {
+            std::unique_lock lock(mutex_);
+            changed_.wait_for(lock, stop, until_ready, [] { return false; });
+            continue;
+        }
         const auto began = steady_clock::now();
         const Result<void> done = look(options_.clock(), {.stop = stop, .deadline = began + longest_look});
         const Nanos took{std::chrono::nanoseconds(steady_clock::now() - began).count()};

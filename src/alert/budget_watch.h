@@ -30,6 +30,8 @@ public:
         Nanos every = Nanos::seconds(15);
         // Which data this process looks at: what falls again is resolved by whoever saw it rise.
         std::string source{};
+        // Nothing is looked at before the store has what was acknowledged before the last stop.
+        std::function<bool()> ready = [] { return true; };
         Clock clock = system_now;
     };
     // All outlive it. `events` may be null; `wake_webhooks` is called when there is something to deliver.

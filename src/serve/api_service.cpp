@@ -101,6 +101,8 @@ Router build_router(SpanStore& store, const ApiParts& parts) {
         for (Route& route : auth_routes(*parts.auth)) routes.push_back(std::move(route));
         for (Route& route : admin_routes(*parts.auth)) routes.push_back(std::move(route));
     }
+    if (parts.budgets != nullptr)
+        for (Route& route : budget_routes(*parts.budgets, analytics)) routes.push_back(std::move(route));
     const auto documents = std::make_shared<Documents>();
     for (Route& route : docs_routes(documents)) routes.push_back(std::move(route));
     documents->yaml = openapi_document(routes);

@@ -22,6 +22,7 @@
 #include "serve/audit_log.h"
 #include "serve/auth_routes.h"
 #include "serve/browser_guard.h"
+#include "serve/budget_routes.h"
 #include "serve/measured_store.h"
 #include "serve/metrics.h"
 #include "serve/rate_limit.h"
@@ -51,6 +52,8 @@ struct ApiParts {
     Clock clock = system_now;
     // Users, keys and sign-ins; null: the routes are not there.
     const AuthParts* auth = nullptr;
+    // Null: the routes are not there.
+    const BudgetParts* budgets = nullptr;
     // Of figures; see AnalyticsParts.
     const query::RollupCurrency* rollups = nullptr;
     const query::CostSignals* cost_signals = nullptr;

@@ -61,6 +61,11 @@ bool JsonBody::has(std::string_view name) const {
     return found.error() == simdjson::SUCCESS && !found.is_null();
 }
 
+bool JsonBody::is_null(std::string_view name) const {
+    const auto found = document_->root[name];
+    return found.error() == simdjson::SUCCESS && found.is_null();
+}
+
 ApiResult<std::string> JsonBody::text(std::string_view name, std::size_t most) const {
     auto found = OBS_ANSWER(optional_text(name, most));
     if (!found) return refuse(ErrorCode::missing_required_field, std::string(name), "{} is missing", name);
@@ -116,6 +121,16 @@ ApiResult<std::optional<std::int64_t>> JsonBody::optional_integer(std::string_vi
     if (document_->root[name].get(number) != simdjson::SUCCESS || number < least || number > most)
         return refuse(ErrorCode::invalid_field_value, std::string(name), "{} is a whole number from {} to {}",
                       name, least, most);
+    return std::optional(number);
+}
+
+ApiResult<std::optional<double>> JsonBody::optional_number(std::string_view name, double least,
+                                                           double most) const {
+    if (!has(name)) return std::optional<double>();
+    double number = 0;
+    if (document_->root[name].get(number) != simdjson::SUCCESS || !(number >= least && number <= most))
+        return refuse(ErrorCode::invalid_field_value, std::string(name), "{} is a number from {} to {}", name,
+                      least, most);
     return std::optional(number);
 }
 

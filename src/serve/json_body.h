@@ -20,7 +20,8 @@ public:
     JsonBody(JsonBody&&) noexcept;
     ~JsonBody();
 
-    bool has(std::string_view name) const;  // said, and not null
+    bool has(std::string_view name) const;      // said, and not null
+    bool is_null(std::string_view name) const;  // said to be null
 
     // Texts of 1 to `most` bytes without control characters.
     ApiResult<std::string> text(std::string_view name, std::size_t most) const;
@@ -33,6 +34,7 @@ public:
     ApiResult<std::optional<bool>> optional_flag(std::string_view name) const;
     ApiResult<std::optional<std::int64_t>> optional_integer(std::string_view name, std::int64_t least,
                                                             std::int64_t most) const;
+    ApiResult<std::optional<double>> optional_number(std::string_view name, double least, double most) const;
     // The object as it came, without blanks.
     std::string minified() const;
 

@@ -77,7 +77,10 @@ SpanBatch FakeLive::running(const Scope&, TraceId trace) const {
 }
 
 TestApi::TestApi(ApiOptions options, SpanStore* store, TestAccounts* accounts)
-    : auth_((accounts == nullptr ? shared_accounts() : *accounts).parts()) {
+    : figures(memory, live, nullptr),
+      watch({}, *(accounts == nullptr ? shared_accounts() : *accounts).catalog, figures, board, nullptr, {}),
+      auth_((accounts == nullptr ? shared_accounts() : *accounts).parts()),
+      budgets_{auth_.catalog, board, watch} {
     head.listener_on_loopback = true;
     EXPECT_TRUE(memory.migrate());
     service = std::make_unique<ApiService>(
@@ -94,7 +97,8 @@ TestApi::TestApi(ApiOptions options, SpanStore* store, TestAccounts* accounts)
                      return ready ? std::nullopt : std::optional<std::string>("replaying");
                  },
                  .clock = [] { return now; },
-                 .auth = &auth_},
+                 .auth = &auth_,
+                 .budgets = &budgets_},
         std::move(options));
 }
 

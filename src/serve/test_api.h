@@ -66,10 +66,14 @@ public:
     Metrics metrics;
     bool ready = true;
     net::RequestHead head;  // what every request begins with
+    query::Figures figures;
+    alert::SpendBoard board;
+    alert::BudgetWatch watch;  // looks when a test says so
     std::unique_ptr<ApiService> service;
 
 private:
     AuthParts auth_;
+    BudgetParts budgets_;
     std::uint64_t writes_ = 0;
 };
 

@@ -13,6 +13,10 @@
 #include <mutex>
 #include <optional>
 
+#include "alert/budget_alerts.h"
+#include "alert/budget_watch.h"
+#include "alert/spend_board.h"
+#include "alert/webhooks.h"
 #include "base/byte_budget.h"
 #include "base/log.h"
 #include "catalog/authority.h"
@@ -101,6 +105,23 @@ private:
     const RollupSchedule& schedule_;
 };
 
+// What speaks up by itself, for answers about costs.
+class Signals final : public query::CostSignals {
+public:
+    explicit Signals(const Catalog& catalog) : budgets_(catalog) {}
+
+    std::vector<query::BudgetAlert> budget_alerts(const Scope& scope, UnixNanos from,
+                                                  UnixNanos to) const override {
+        return alert::budget_alerts(budgets_, scope, from, to);
+    }
+    std::vector<query::CostAnomaly> anomalies(const Scope&, UnixNanos, UnixNanos) const override {
+        return {};
+    }
+
+private:
+    const Budgets budgets_;
+};
+
 Result<std::unique_ptr<SpanStore>> open_store(const ServeSettings& settings, const DataDirectory& directory) {
     if (settings.store == StoreKind::memory) return std::make_unique<MemoryStore>();
     const MemoryPlan plan = OBS_TRY(plan_memory(settings, machine_memory()));
@@ -154,8 +175,9 @@ StoreWriter::Options writer_options(const ServeSettings& settings, const DataDir
     return options;
 }
 
-Ingest::Options ingest_options(const ServeSettings& settings) {
+Ingest::Options ingest_options(const ServeSettings& settings, const SpendLimits& limits) {
     Ingest::Options options;
+    options.spend_limits = &limits;
     options.limits.depth = settings.attribute_depth;
     options.limits.value_bytes = settings.attribute_bytes;
     options.limits.attributes = settings.attributes_per_span;
@@ -195,6 +217,7 @@ public:
     explicit Program(const ServeSettings& settings) : settings_(settings) {}
     // A start that failed half way: the threads stop before what they use.
     ~Program() {
+        stop_alerts();
         if (rollups_) rollups_->stop();
         if (writer_) writer_->stop(std::chrono::steady_clock::now());
     }
@@ -238,6 +261,7 @@ public:
         otlp_->begin_drain();
         if (!server_->drain(drain_within)) log::warning("stopped before every request was answered");
         finish_audit();
+        stop_alerts();
         rollups_->stop();
         const bool written = writer_->stop(std::chrono::steady_clock::now() + flush_within);
         if (!written)
@@ -278,8 +302,37 @@ private:
         ByteBudget::Options budget;
         budget.limit = settings_.byte_budget;
         budget_.emplace(budget);
-        ingest_.emplace(ingest_options(settings_), *enricher_, *journal_, *writer_, resends_, *budget_);
+        ingest_.emplace(ingest_options(settings_, spend_), *enricher_, *journal_, *writer_, resends_,
+                        *budget_);
         return {};
+    }
+
+    void start_alerts() {
+        const query::RollupCurrency* rollups = current_rollups_ ? &*current_rollups_ : nullptr;
+        figures_.emplace(*store_, *live_, rollups);
+        alert::Webhooks::Options webhooks;
+        webhooks.targets = settings_.private_webhooks ? alert::Targets::all : alert::Targets::public_only;
+        webhooks_.emplace(webhooks, *catalog_);
+        webhooks_->start();
+        budgets_.emplace(alert::BudgetWatch::Options{.every = settings_.budget_interval,
+                                                     .source = directory_->id(),
+                                                     .ready = [this] { return writer_->recovered(); }},
+                         *catalog_, *figures_, spend_, nullptr, [this] { webhooks_->wake(); });
+        budgets_->start();
+        budget_parts_.emplace(serve::BudgetParts{*catalog_, spend_, *budgets_, webhooks.targets});
+        signals_.emplace(*catalog_);
+    }
+
+    void stop_alerts() {
+        if (budgets_) budgets_->stop();
+        if (webhooks_) webhooks_->stop();
+    }
+
+    // Of the one project that is asked about (decision 29).
+    std::string time_zone_of(const Scope& scope) const {
+        if (scope.projects().size() != 1) return {};
+        const auto settings = catalog_->project_settings(scope.projects().front());
+        return settings ? settings->time_zone : std::string();
     }
 
     Result<void> start_servers() {
@@ -287,6 +340,7 @@ private:
         // A store in memory keeps none.
         if (settings_.store != StoreKind::memory)
             current_rollups_.emplace(settings_, *rollups_, *rollup_schedule_);
+        start_alerts();
         if (!settings_.redis.empty())
             redis_.emplace(OBS_TRY(serve::redis_address_from(settings_.redis.reveal()), "--redis"));
         workers_.emplace();
@@ -312,7 +366,10 @@ private:
             .audit = [this](AuditBatch rows,
                             std::function<void(bool)> done) { keep_audit(std::move(rows), std::move(done)); },
             .auth = &*auth_,
-            .rollups = current_rollups_ ? &*current_rollups_ : nullptr};
+            .budgets = &*budget_parts_,
+            .rollups = current_rollups_ ? &*current_rollups_ : nullptr,
+            .cost_signals = &*signals_,
+            .time_zone = [this](const Scope& scope) { return time_zone_of(scope); }};
         add_metric_sources(metrics_, {.ingest = *ingest_,
                                       .writer = *writer_,
                                       .open = *open_traces_,
@@ -321,7 +378,10 @@ private:
                                       .journal = *journal_,
                                       .receive = otlp_->metrics(),
                                       .budget = *budget_,
-                                      .store = *store_});
+                                      .store = *store_,
+                                      .budgets = *budgets_,
+                                      .webhooks = *webhooks_,
+                                      .spend = spend_});
         api_.emplace(parts, api);
 
         net::Server::Options server;
@@ -393,9 +453,15 @@ private:
     std::size_t audit_on_the_way_ = 0;  // groups; under audit_mutex_
     std::unique_ptr<Journal> journal_;  // stops before the writer that its callbacks feed
     std::optional<Rollups> rollups_;
+    alert::SpendBoard spend_;
     std::optional<Ingest> ingest_;
     std::optional<LiveIngest> live_;
     std::optional<CurrentRollups> current_rollups_;
+    std::optional<query::Figures> figures_;
+    std::optional<alert::Webhooks> webhooks_;
+    std::optional<alert::BudgetWatch> budgets_;
+    std::optional<serve::BudgetParts> budget_parts_;
+    std::optional<Signals> signals_;
     serve::Metrics metrics_;
     std::optional<serve::Redis> redis_;
     std::optional<net::Workers> workers_;

@@ -39,6 +39,9 @@ void write_ingest(MetricsText& out, const Ingest& ingest) {
     };
     dropped("rejected", stats.rejected);
     dropped("head_sampling", stats.sampled_out);
+    dropped("quota_exceeded", stats.refused_by_budget);
+    out.counter("collector_spans_over_budget_total", "Spans over a hard limit that are kept and marked", {},
+                number(stats.over_budget));
     out.counter("collector_logs_received_total", "Log records accepted", {}, number(stats.logs));
     out.counter("collector_metric_points_received_total", "Metric points accepted", {},
                 number(stats.metric_points));
@@ -121,6 +124,30 @@ void write_rollups(MetricsText& out, const Rollups& rollups, const RollupSchedul
                   {{"level", name}}, number(schedule.waiting(level)));
 }
 
+void write_budgets(MetricsText& out, const alert::BudgetWatch& watch, const alert::SpendBoard& spend) {
+    const alert::BudgetWatch::Stats stats = watch.stats();
+    out.gauge("budgets", "Active budgets", {}, number(stats.budgets));
+    const auto board = spend.now();
+    out.gauge("budgets_over_hard_limit", "Budgets over their hard limit", {},
+              static_cast<double>(std::ranges::count_if(board->states(), [](const alert::BudgetState& state) {
+                  return state.over_limit(state.spent);
+              })));
+    out.counter("budget_looks_total", "How often budgets were looked at", {}, number(stats.looks));
+    out.counter("budget_look_failures_total", "Looks that failed and are tried again", {},
+                number(stats.failures));
+    out.gauge("budget_look_seconds", "What the last look took", {}, number(stats.last_nanos) / 1e9);
+    out.counter("budget_alerts_total", "Alerts raised here", {}, number(stats.raised));
+    out.counter("budget_alerts_resolved_total", "Alerts resolved here", {}, number(stats.resolved));
+}
+
+void write_webhooks(MetricsText& out, const alert::Webhooks& webhooks) {
+    const alert::Webhooks::Stats stats = webhooks.stats();
+    for (const auto& [outcome, count] :
+         {std::pair{"delivered", stats.delivered}, {"retried", stats.retried}, {"failed", stats.failed}})
+        out.counter("webhook_attempts_total", "Attempts to tell a webhook, by what became of them",
+                    {{"outcome", outcome}}, number(count));
+}
+
 }  // namespace
 
 void add_metric_sources(serve::Metrics& metrics, const MetricParts& parts) {
@@ -132,6 +159,10 @@ void add_metric_sources(serve::Metrics& metrics, const MetricParts& parts) {
     metrics.add([&rollups = parts.rollups, &schedule = parts.rollup_schedule](MetricsText& out) {
         write_rollups(out, rollups, schedule);
     });
+    metrics.add([&watch = parts.budgets, &spend = parts.spend](MetricsText& out) {
+        write_budgets(out, watch, spend);
+    });
+    metrics.add([&webhooks = parts.webhooks](MetricsText& out) { write_webhooks(out, webhooks); });
     metrics.add([&budget = parts.budget](MetricsText& out) {
         out.gauge("intake_budget_used_bytes", "Bytes on their way through the program", {},
                   number(budget.used()));

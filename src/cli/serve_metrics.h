@@ -1,6 +1,9 @@
 // What /metrics says about the way of the data.
 #pragma once
 
+#include "alert/budget_watch.h"
+#include "alert/spend_board.h"
+#include "alert/webhooks.h"
 #include "base/byte_budget.h"
 #include "ingest/ingest.h"
 #include "ingest/open_traces.h"
@@ -24,6 +27,9 @@ struct MetricParts {
     const receive::ReceiveMetrics& receive;
     const ByteBudget& budget;
     SpanStore& store;
+    const alert::BudgetWatch& budgets;
+    const alert::Webhooks& webhooks;
+    const alert::SpendBoard& spend;
 };
 
 void add_metric_sources(serve::Metrics& metrics, const MetricParts& parts);

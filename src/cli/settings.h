@@ -67,6 +67,9 @@ struct ServeSettings {
     Nanos settle_after = Nanos::seconds(30);      // a trace without news is complete
     Nanos settle_after_root = Nanos::seconds(5);  // the same once its root has ended (decision 11)
 
+    Nanos budget_interval = Nanos::seconds(15);  // spend is compared with budgets so often
+    bool private_webhooks = false;               // they may go where only this machine's network reaches
+
     // Days (decision 30).
     std::int32_t keep_payload = 30;
     std::int32_t keep_rows = 90;

@@ -140,11 +140,12 @@ Access days(std::int32_t ServeSettings::* member) {
     return number(member, 1, 36'500);
 }
 
-Access duration(Nanos ServeSettings::* member) {
+Access duration(Nanos ServeSettings::* member, Nanos most = Nanos::days(1)) {
     return {[=](ServeSettings& settings, std::string_view text) -> Result<void> {
                 const std::optional<std::uint64_t> nanos = with_unit(text, time_units);
-                if (!nanos || *nanos == 0 || *nanos > static_cast<std::uint64_t>(Nanos::days(1).count))
-                    return refuse(text, "a time from 1ms to 1d, for example 30s");
+                if (!nanos || *nanos == 0 || *nanos > static_cast<std::uint64_t>(most.count))
+                    return refuse(text, fmt::format("a time from 1ms to {}, for example 30s",
+                                                    most == Nanos::days(1) ? "1d" : "1m"));
                 settings.*member = {static_cast<std::int64_t>(*nanos)};
                 return {};
             },
@@ -238,6 +239,17 @@ Access redis_address() {
                 if (url.empty()) return std::string("none: each process for itself");
                 const std::size_t at = url.rfind('@');
                 return at == std::string::npos ? url : "redis://…" + url.substr(at);
+            }};
+}
+
+Access webhook_targets() {
+    return {[](ServeSettings& settings, std::string_view given) -> Result<void> {
+                if (given != "public" && given != "all") return refuse(given.substr(0, 80), "public or all");
+                settings.private_webhooks = given == "all";
+                return {};
+            },
+            [](const ServeSettings& settings) {
+                return std::string(settings.private_webhooks ? "all" : "public");
             }};
 }
 
@@ -347,6 +359,11 @@ std::vector<Setting> make_table() {
                 duration(&S::settle_after)),
         setting("settle-after-root", "TIME", "the same when its root span has ended",
                 duration(&S::settle_after_root)),
+        setting("budget-interval", "TIME", "how often what is spent is compared with budgets, at most 1m",
+                duration(&S::budget_interval, Nanos::seconds(60))),
+        setting("webhook-targets", "WORD",
+                "where webhooks may go: public hosts, or all, addresses of this machine's network included",
+                webhook_targets()),
         setting("keep-payload", "DAYS", "days to keep prompts and answers", days(&S::keep_payload)),
         setting("keep-rows", "DAYS", "days to keep spans", days(&S::keep_rows),
                 {{}, {"RETENTION_TRACES_DAYS"}, {}}),

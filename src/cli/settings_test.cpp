@@ -116,6 +116,8 @@ INSTANTIATE_TEST_SUITE_P(
                     BadValue{"size_zero", "body-limit", "0", "a size from"},
                     BadValue{"days_zero", "keep-rows", "0", "from 1 to 36500"},
                     BadValue{"days_with_unit", "keep-rows", "30d", "from 1 to 36500"},
+                    BadValue{"budgets_too_seldom", "budget-interval", "61s", "a time from 1ms to 1m"},
+                    BadValue{"webhooks_to_who_knows_where", "webhook-targets", "some", "public or all"},
                     BadValue{"time_zero", "settle-after", "0", "a time from 1ms to 1d"},
                     BadValue{"time_too_long", "settle-after", "25h", "a time from"},
                     BadValue{"origin_without_scheme", "cors-origins", "example.org", "an origin"},

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
-from harness import ROOT, Answer, Observatory, request, wait_for
+from harness import Answer, Observatory, request, wait_for
 
 _PASSWORD = "a long enough sentence"
 
@@ -29,25 +26,6 @@ def _code(server: Observatory) -> str:
 
 def _works(server: Observatory, token: str) -> bool:
     return _ask(server, "GET", "/api/v1/auth/me", token).status == 200
-
-
-@pytest.fixture
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server of this test alone."""
-    directory = tmp_path_factory.mktemp("shared")
-    for folder in [directory, *directory.parents]:
-        if folder.owner() == directory.owner() and folder.stat().st_mode & 0o001 == 0:
-            folder.chmod(folder.stat().st_mode | 0o001)  # it runs as another user, who must come through
-    with subprocess.Popen(
-        [ROOT / "tests" / "postgres", directory / "postgres"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as server:
-        line = server.stdout.readline().strip()
-        assert line, "tests/postgres did not start a server"
-        yield line + "postgres"
-        server.stdin.close()
 
 
 def test_the_first_start_prints_a_login_that_counts_once(program: Path, tmp_path: Path) -> None:

@@ -31,6 +31,9 @@ struct OpenSpan {
     bool call_below = false;    // a model call with usage is among its descendants
     bool rollup_below = false;  // settling: a span that counts its roll-up is
     bool rejoin = false;        // content has come for a replayed span since
+    bool root = false;          // is_root of its row in the store, with what is being changed
+    std::uint8_t says = 0;      // see completeness()
+    std::uint32_t record = 0;   // that its row came in, counted from the first of the trace
 };
 
 struct TraceKey {
@@ -110,9 +113,11 @@ struct Trace {
     std::unique_ptr<RunningSpans> running;
     Sequence first_seq = 0;
     UnixNanos opened{}, due{};
-    bool root_ended = false;
+    Slot root = nowhere;      // for the time being, until root_ended
+    bool root_ended = false;  // a span without a parent has come
     bool maybe_stored = false;
 
+    Sequence seq_of(const OpenSpan& span) const { return first_seq + span.record; }
     Slot find(SpanId id) const {
         if (by_id) {
             const auto found = by_id->find(id);
@@ -162,6 +167,19 @@ bool may_own_rollup(const SpanBatch& rows, std::size_t row) {
 bool has_rollup(const SpanBatch& rows, std::size_t row) {
     return may_own_rollup(rows, row) &&
            (rows.rollup_prompt_tokens[row] || rows.rollup_completion_tokens[row] || rows.rollup_cost[row]);
+}
+
+// Of two rows of one span the one that says more is kept; what is sent again after a lost answer says as
+// much.
+std::uint8_t completeness(const SpanBatch& rows, std::size_t row) {
+    const std::size_t attributes = rows.attributes.end(row) - rows.attributes.begin(row);
+    const std::array<bool, 10> facts{rows.duration[row].count != 0,    has_usage(rows, row),
+                                     rows.total_cost[row].has_value(), !rows.model[row].empty(),
+                                     !rows.input_text[row].empty(),    !rows.output_text[row].empty(),
+                                     !rows.stop_reason[row].empty(),   !rows.user_id[row].empty(),
+                                     !rows.session_id[row].empty(),    rows.status_code[row] != 0};
+    return static_cast<std::uint8_t>(std::min<std::size_t>(
+        255, static_cast<std::size_t>(std::ranges::count(facts, true)) * 8 + attributes));
 }
 
 // A span with a model call with usage at or below it tells all spans above it. `wrapper` is called with those
@@ -229,7 +247,8 @@ void note_stored(Trace& trace, const SpanBatch& rows, std::size_t row) {
     // An agent counts only because nobody below it did when its trace settled.
     span.rollup = may_own_rollup(rows, row) && (span.counts || has_rollup(rows, row));
     span.call = span.counts && !span.rollup;
-    trace.root_ended = trace.root_ended || rows.is_root[row] != 0;
+    span.root = rows.is_root[row] != 0;
+    trace.root_ended = trace.root_ended || span.parent.is_zero();
     if ((span.call && has_usage(rows, row)) || span.call_below)
         mark_ancestors(trace, at, [](const OpenSpan&) {});
 }
@@ -412,24 +431,29 @@ struct OpenTraces::State {
         join.content.span_id.set(at, span);
     }
 
-    // Notes a row; tells whether it is new.
-    bool note(const TraceKey& key, Trace& trace, SpanBatch& rows, std::size_t row, bool replayed) {
+    enum class News : std::uint8_t { none, more, all };
+    // Notes a row; tells what of it is new.
+    News note(const TraceKey& key, Trace& trace, SpanBatch& rows, std::size_t row, const Arrival& arrival) {
         const Slot at = trace.find_or_add(rows.span_id[row]);
         OpenSpan& span = trace.spans[at];
-        if (span.present) return false;
+        const std::uint8_t says = completeness(rows, row);
+        const News news = !span.present ? News::all : says > span.says ? News::more : News::none;
+        if (news == News::none) return news;
+        if (news == News::more && trace.seq_of(span) != arrival.seq)
+            amendments_of(key.tenant).repeated.push_back({{span.ts, key.trace, span.id}, trace.seq_of(span)});
+        if (news == News::all) ++stats.open_spans;
         span.present = true;
-        span.replayed = replayed;
+        span.says = says;
+        span.record = static_cast<std::uint32_t>(arrival.seq - trace.first_seq);
+        span.replayed = span.replayed || arrival.maybe_stored;
         span.parent = rows.parent_span_id[row];
         span.ts = rows.ts[row];
         span.call = rows.is_call[row] != 0;
         span.rollup = has_rollup(rows, row);
-        if (span.parent.is_zero()) {
-            rows.is_root.set(row, 1);
-            trace.root_ended = true;
-        }
+        if (span.parent.is_zero()) note_root(key, trace, at);
+        if (span.root) rows.is_root.set(row, 1);
         if (span.call && span.call_below) make_rollup(rows, row);
         span.counts = rows.is_call[row] != 0;
-        ++stats.open_spans;
         if (!rows.response_id[row].empty()) answers.add(key, rows.response_id[row], span.id);
         // `span` may move from here on.
         if ((span.call && has_usage(rows, row)) || span.call_below)
@@ -437,7 +461,46 @@ struct OpenTraces::State {
                 above.counts = false;
                 amendments_of(key.tenant).to_rollup.push_back({above.ts, key.trace, above.id});
             });
-        return true;
+        return news;
+    }
+
+    // A span without a parent: what was the root for the time being is none.
+    void note_root(const TraceKey& key, Trace& trace, Slot at) {
+        if (!trace.root_ended && trace.root != nowhere && trace.root != at) {
+            OpenSpan& before = trace.spans[trace.root];
+            before.root = false;
+            amendments_of(key.tenant).not_root.push_back({before.ts, key.trace, before.id});
+        }
+        trace.root_ended = true;
+        trace.root = at;
+        trace.spans[at].root = true;
+    }
+
+    // All rows of a record are noted: the first span of a trace whose parent is not there, of those that came
+    // with the record that brought the first of them.
+    static void choose_root(Trace& trace, SpanBatch& rows, std::size_t row, std::size_t& chosen) {
+        if (trace.root_ended || trace.has(rows.parent_span_id[row])) return;
+        if (trace.root != nowhere) {
+            OpenSpan& before = trace.spans[trace.root];
+            // Chosen among earlier rows; only settling chooses again.
+            if (chosen == rows.size() || before.ts <= rows.ts[row]) return;
+            before.root = false;
+            rows.is_root.set(chosen, 0);
+        }
+        trace.root = trace.find(rows.span_id[row]);
+        trace.spans[trace.root].root = true;
+        rows.is_root.set(row, 1);
+        chosen = row;
+    }
+
+    // When a trace settles without a span that has no parent.
+    void settle_root(const TraceKey& key, const Trace& trace, const OpenSpan& first) {
+        if (trace.root_ended || first.root) return;
+        Amendments& changes = amendments_of(key.tenant);
+        changes.to_root.push_back({first.ts, key.trace, first.id});
+        if (trace.root == nowhere) return;
+        const OpenSpan& before = trace.spans[trace.root];
+        changes.not_root.push_back({before.ts, key.trace, before.id});
     }
 
     // Content that came before the row, joined to it; the row is the last one of `rows`.
@@ -463,7 +526,7 @@ struct OpenTraces::State {
         Trace& trace = traces.at(key);
         trace.spans[trace.find(span)].rejoin = false;
         SpanBatch row;
-        append_row(row, trace.replayed->rows, trace.replayed->of(span).front());
+        append_row(row, trace.replayed->rows, trace.replayed->of(span).back());
         for (const std::size_t event : trace.content->of(span))
             merge_content(row, 0, trace.content->rows, event);
         enricher.index_terms(row, 0, 1);
@@ -487,8 +550,7 @@ struct OpenTraces::State {
             } else {
                 if (trace.spans.size() > 1 || first->rollup)
                     settle_usage(key.trace, trace, amendments_of(key.tenant));
-                if (!trace.root_ended)
-                    amendments_of(key.tenant).to_root.push_back({first->ts, key.trace, first->id});
+                settle_root(key, trace, *first);
             }
         }
         if (trace.content)
@@ -514,10 +576,10 @@ struct OpenTraces::State {
     bool must_ask(const TraceKey& key, const Trace& trace, const OpenSpan& first) const {
         const bool settled_before = settled.maybe_has(key);
         if (!settled_before && !trace.maybe_stored && first.ts >= options.began) return false;
-        if (!trace.root_ended) return true;
+        // The root of a trace that settled before it came has been another one.
+        if (!trace.root_ended || settled_before) return true;
         return std::ranges::any_of(trace.spans, [&](const OpenSpan& span) {
-            return span.present && (span.rollup || (settled_before && span.call) ||
-                                    (!span.parent.is_zero() && !trace.has(span.parent)));
+            return span.present && (span.rollup || (!span.parent.is_zero() && !trace.has(span.parent)));
         });
     }
 
@@ -570,14 +632,22 @@ SpanBatch OpenTraces::spans(const Arrival& arrival, SpanBatch rows) {
     const std::lock_guard lock(state.mutex);
     const std::uint32_t tenant = state.tenant_number(arrival.tenant);
     std::vector<std::uint8_t> repeated(rows.size());
+    std::vector<Trace*> traces(rows.size());
     bool rebuild = false;
     for (std::size_t row = 0; row < rows.size(); ++row) {
         const TraceKey key{tenant, rows.trace_id[row]};
-        Trace& trace = state.open(key, arrival);
+        Trace& trace = *(traces[row] = &state.open(key, arrival));
         const std::size_t before = trace.bytes();
-        if (!state.note(key, trace, rows, row, arrival.maybe_stored)) {
+        const State::News news = state.note(key, trace, rows, row, arrival);
+        if (news != State::News::all) ++state.stats.repeated_spans;
+        if (news == State::News::more) {
+            ++state.stats.replaced_spans;
+            for (std::size_t earlier = 0; earlier < row; ++earlier)
+                if (traces[earlier] == &trace && rows.span_id[earlier] == rows.span_id[row])
+                    repeated[earlier] = 1, rebuild = true;
+        }
+        if (news == State::News::none) {
             repeated[row] = 1;
-            ++state.stats.repeated_spans;
         } else if (arrival.maybe_stored) {
             if (!trace.replayed) trace.replayed = std::make_unique<RowsBySpan>();
             trace.replayed->places.emplace(rows.span_id[row], trace.replayed->rows.size());
@@ -588,14 +658,18 @@ SpanBatch OpenTraces::spans(const Arrival& arrival, SpanBatch rows) {
         state.bytes += trace.bytes() - before;
         rebuild = rebuild || repeated[row] != 0 || trace.content != nullptr;
     }
+    std::unordered_map<const Trace*, std::size_t> roots;
+    for (std::size_t row = 0; row < rows.size(); ++row)
+        if (repeated[row] == 0 && !traces[row]->root_ended)
+            State::choose_root(*traces[row], rows, row,
+                               roots.try_emplace(traces[row], rows.size()).first->second);
     if (!rebuild) return rows;
     SpanBatch kept;
     for (std::size_t row = 0; row < rows.size(); ++row) {
         if (repeated[row] != 0) continue;
         append_row(kept, rows, row);
-        const TraceKey key{tenant, rows.trace_id[row]};
-        Trace& trace = state.traces.at(key);
-        if (trace.content) state.take_waiting_content(key, trace, kept);
+        Trace& trace = *traces[row];
+        if (trace.content) state.take_waiting_content({tenant, rows.trace_id[row]}, trace, kept);
     }
     return kept;
 }
@@ -671,7 +745,7 @@ OpenTraces::Due OpenTraces::due(UnixNanos now) {
 std::vector<const ColumnInfo*> OpenTraces::settling_columns() {
     std::vector<const ColumnInfo*> columns;
     for (const std::string_view name :
-         {"ts", "trace_id", "span_id", "parent_span_id", "kind", "is_root", "is_call", "prompt_tokens",
+         {"seq", "ts", "trace_id", "span_id", "parent_span_id", "kind", "is_root", "is_call", "prompt_tokens",
           "completion_tokens", "total_tokens", "total_cost", "rollup_prompt_tokens",
           "rollup_completion_tokens", "rollup_cost"})
         columns.push_back(find_column(TableId::spans, name));
@@ -683,9 +757,13 @@ void OpenTraces::settle_stored(const SpanBatch& rows, Amendments& changes) {
     for (std::size_t row = 0; row < rows.size(); ++row) note_stored(traces[rows.trace_id[row]], rows, row);
     for (auto& [id, trace] : traces) {
         settle_usage(id, trace, changes);
-        if (trace.root_ended) continue;
-        const OpenSpan* root = root_of(trace);
-        changes.to_root.push_back({root->ts, id, root->id});
+        const OpenSpan* first = trace.root_ended ? nullptr : root_of(trace);
+        for (const OpenSpan& span : trace.spans) {
+            if (!span.present) continue;
+            const bool is_root = trace.root_ended ? span.parent.is_zero() : &span == first;
+            if (is_root && !span.root) changes.to_root.push_back({span.ts, id, span.id});
+            if (!is_root && span.root) changes.not_root.push_back({span.ts, id, span.id});
+        }
     }
 }
 

@@ -45,8 +45,9 @@ public:
         UnixNanos now;
         bool maybe_stored = false;
     };
-    // Returns the rows to store, with is_root, usage and content as far as they are known now. Rows that are
-    // in the table already are left out.
+    // Returns the rows to store, with is_root, usage and content as far as they are known now: of a trace
+    // whose root has not come, the first span without its parent is the root for the time being. Rows that
+    // are in the table already are left out, unless they say more; then the earlier ones are to go.
     SpanBatch spans(const Arrival& arrival, SpanBatch rows);
     // Rows that say a span is running; they are kept until the span ends or its trace settles.
     void running(const Arrival& arrival, const SpanBatch& rows);
@@ -95,6 +96,7 @@ public:
     struct Stats {
         std::uint64_t open_traces = 0, open_spans = 0, bytes = 0, running_spans = 0;
         std::uint64_t repeated_spans = 0;  // sent twice, stored once
+        std::uint64_t replaced_spans = 0;  // of them, those whose later row said more
         std::uint64_t settled_traces = 0, settled_early = 0;
         std::uint64_t never_ended = 0;       // running spans whose trace settled without their end
         std::uint64_t joined_events = 0;     // content that found its span

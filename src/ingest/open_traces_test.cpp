@@ -20,7 +20,9 @@ public:
     explicit Bed(OpenTraces::Options options = {}) : open(options, enricher()) {}
 
     void send(const std::vector<TestRow>& rows) {
-        write(open.spans({tenant, ++seq, now, replayed}, spans_of(rows)));
+        SpanBatch stored = open.spans({tenant, ++seq, now, replayed}, spans_of(rows));
+        stored.seq.values_.assign(stored.size(), seq);
+        write(stored);
     }
     void write(const SpanBatch& rows) {
         if (rows.empty()) return;
@@ -30,7 +32,7 @@ public:
         const OpenTraces::Due due = open.due(now);
         for (const Amendments& each : due.amendments) {
             EXPECT_TRUE(store.amend(each));
-            amended += each.to_rollup.size() + each.to_own.size() + each.to_root.size() + each.content.size();
+            amended += each.rows();
         }
         for (const OpenTraces::Again& each : due.again) {
             Amendments changes;
@@ -38,7 +40,7 @@ public:
             changes.project = each.project;
             asked += each.traces.size();
             OpenTraces::settle_stored(stored_spans(store, each.org), changes);
-            amended += changes.to_rollup.size() + changes.to_own.size() + changes.to_root.size();
+            amended += changes.rows();
             EXPECT_TRUE(store.amend(changes));
         }
         for (const OpenTraces::Join& join : due.joins) {
@@ -186,7 +188,8 @@ TEST(OpenTraces, asksTheStoreOnlyWhereItMayKnowMore) {
     EXPECT_EQ(asked({call("c1", "lost").trace("one")}), 0u) << "a new trace";
     EXPECT_EQ(asked({call("c2", "lost").trace("one")}), 1u) << "its call may lie below another one";
     EXPECT_EQ(asked({call("c3", "").trace("one")}), 1u) << "it may wrap a call";
-    EXPECT_EQ(asked({step("s4", "").trace("one")}), 0u) << "knows no usage and is the root";
+    EXPECT_EQ(asked({step("s4", "").trace("one")}), 1u) << "another span has been its root";
+    EXPECT_EQ(asked({step("s1", "").trace("three")}), 0u) << "a new trace with its root";
     EXPECT_EQ(asked({call("c1", "lost").trace("two")}), 0u);
 }
 
@@ -233,6 +236,103 @@ TEST(OpenTraces, storesARepeatedSpanOnce) {
     EXPECT_EQ(bed.open.stats().repeated_spans, 2u);
 }
 
+struct RepeatedCase {
+    std::string_view what;
+    Batches batches;
+    std::string_view expected;
+    std::size_t replaced;
+};
+class Repeated : public testing::TestWithParam<RepeatedCase> {};
+
+TEST_P(Repeated, isStoredOnceAsTheRowThatSaysMore) {
+    const RepeatedCase& test = GetParam();
+    for (const bool settled_between : {false, true}) {
+        Bed bed;
+        for (const auto& batch : test.batches) {
+            bed.send(batch);
+            // What has to change is written while the trace is open, too.
+            if (settled_between) bed.settle();
+        }
+        bed.settle_all();
+        EXPECT_EQ(bed.stored(), test.expected);
+        EXPECT_EQ(bed.open.stats().replaced_spans, test.replaced);
+        EXPECT_EQ(bed.open.stats().open_spans, 0u);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Spans, Repeated,
+    testing::Values(RepeatedCase{"as_much", {{call("c1", "")}, {call("c1", "")}}, "c1 10+5 call root\n", 0},
+                    RepeatedCase{"less", {{call("c1", "")}, {step("c1", "")}}, "c1 10+5 call root\n", 0},
+                    RepeatedCase{"more", {{step("c1", "")}, {call("c1", "")}}, "c1 10+5 call root\n", 1},
+                    RepeatedCase{
+                        "more_in_one_record", {{step("c1", ""), call("c1", "")}}, "c1 10+5 call root\n", 1},
+                    RepeatedCase{"more_without_its_parent",
+                                 {{step("c1", "lost")}, {call("c1", "lost")}},
+                                 "c1 10+5 call root\n",
+                                 1},
+                    RepeatedCase{"more_than_a_wrapper_knew",
+                                 {{call("w1", ""), step("c2", "w1")}, {call("c2", "w1")}},
+                                 "w1 (10+5) root\nc2 10+5 call\n",
+                                 1}),
+    [](const auto& each) { return std::string(each.param.what); });
+
+// -- the root of a trace
+
+struct RootCase {
+    std::string_view what;
+    Batches batches;
+    std::string_view at_once, settled;
+    std::size_t amended;
+};
+class Root : public testing::TestWithParam<RootCase> {};
+
+TEST_P(Root, isKnownAtOnceAndRightInTheEnd) {
+    const RootCase& test = GetParam();
+    Bed bed;
+    for (const auto& batch : test.batches) bed.send(batch);
+    EXPECT_EQ(bed.stored(), test.at_once);
+    bed.settle_all();
+    EXPECT_EQ(bed.stored(), test.settled);
+    EXPECT_EQ(bed.amended, test.amended);
+    bed.settle_all();
+    EXPECT_EQ(bed.amended, test.amended) << "nothing is left to say";
+}
+
+TEST_P(Root, doesNotDependOnWhatSettledBefore) {
+    Bed bed;
+    for (const auto& batch : GetParam().batches) {
+        bed.send(batch);
+        bed.settle_all();
+    }
+    EXPECT_EQ(bed.stored(), GetParam().settled);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Traces, Root,
+    testing::Values(
+        RootCase{
+            "with_the_others", {{step("s2", "s1"), step("s1", "")}}, "s1 root\ns2\n", "s1 root\ns2\n", 0},
+        RootCase{"never_comes", {{step("s1", "lost")}}, "s1 root\n", "s1 root\n", 0},
+        RootCase{"never_comes_for_several",
+                 {{step("s2", "lost"), step("s1", "gone")}},
+                 "s1 root\ns2\n",
+                 "s1 root\ns2\n",
+                 0},
+        RootCase{
+            "comes_last", {{step("s2", "s1")}, {step("s1", "")}}, "s1 root\ns2 root\n", "s1 root\ns2\n", 1},
+        RootCase{"never_comes_and_an_earlier_span_does",
+                 {{step("s2", "lost")}, {step("s1", "gone")}},
+                 "s1\ns2 root\n",
+                 "s1 root\ns2\n",
+                 2},
+        RootCase{"never_comes_and_its_child_does",
+                 {{step("s2", "s1")}, {step("s1", "gone")}},
+                 "s1\ns2 root\n",
+                 "s1 root\ns2\n",
+                 2}),
+    [](const auto& each) { return std::string(each.param.what); });
+
 TEST(OpenTraces, tenantsNeverMix) {
     Bed bed;
     bed.send({call("w1", "")});
@@ -256,7 +356,7 @@ TEST(OpenTraces, settlesAfterThirtySecondsWithoutNews) {
     EXPECT_EQ(bed.open.stats().open_traces, 1u);
     bed.send({step("s2", "a1")});
     bed.pass(Nanos::seconds(29));
-    EXPECT_EQ(bed.stored(), "a1 (10+5)\ns2\n");
+    EXPECT_EQ(bed.stored(), "a1 (10+5) root\ns2\n");
     bed.pass(Nanos::seconds(2));
     EXPECT_EQ(bed.stored(), "a1 10+5 call root\ns2\n");
     EXPECT_EQ(bed.open.stats().open_traces, 0u);

@@ -465,10 +465,11 @@ bool StoreWriter::settle_stored(const OpenTraces::Again& again,
 bool StoreWriter::amend(Amendments amendments) {
     amendments.seq = visible();
     std::vector<UnixNanos> starts;  // of spans whose figures change; content is none
-    for (const auto* keys : {&amendments.to_rollup, &amendments.to_own, &amendments.to_root})
+    for (const auto* keys :
+         {&amendments.to_rollup, &amendments.to_own, &amendments.to_root, &amendments.not_root})
         for (const SpanKey& key : *keys) starts.push_back(key.ts);
-    const std::size_t keys = amendments.to_rollup.size() + amendments.to_own.size() +
-                             amendments.to_root.size() + amendments.content.size();
+    for (const Amendments::Repeated& row : amendments.repeated) starts.push_back(row.key.ts);
+    const std::size_t keys = amendments.rows();
     const auto amended = insist([&] {
         auto result = store_.amend(amendments);
         // A fault of ours is there the next time too: the rows stay as they came, and everything behind them

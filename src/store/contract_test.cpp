@@ -1159,6 +1159,43 @@ TEST_P(StoreContract, a_span_becomes_the_root_of_its_trace) {
     EXPECT_EQ(names(shown), "orphan other");
 }
 
+TEST_P(StoreContract, a_root_for_the_time_being_is_none_any_more) {
+    const TestRow first = span("first").set("is_root", std::int64_t{1}).at(1s);
+    write({first, span("root").set("is_root", std::int64_t{1})});
+    Amendments amendments;
+    amendments.org = org();
+    amendments.project = "p";
+    amendments.not_root = {key_of(first)};
+    for (int times = 0; times < 2; ++times) {
+        ASSERT_TRUE(store().amend(amendments).has_value());
+        EXPECT_EQ(names(where("is_root", eq, {1})), "root");
+        EXPECT_EQ(names(where("is_root", eq, {0})), "first");
+    }
+}
+
+TEST_P(StoreContract, of_a_span_that_came_twice_one_row_goes) {
+    const auto row = [](std::int64_t seq, const std::string& text) {
+        return span("a").set("seq", seq).output(text);
+    };
+    write({row(7, "less"), span("other").set("seq", std::int64_t{7})});
+    write({row(8, "more")});
+    write({span("a").set("seq", std::int64_t{7}).project("q")});
+    Amendments amendments;
+    amendments.org = org();
+    amendments.project = "p";
+    amendments.repeated = {{key_of(row(7, "")), 7}, {key_of(span("nobody")), 7}};
+    for (int times = 0; times < 2; ++times) {
+        ASSERT_TRUE(store().amend(amendments).has_value());
+        EXPECT_EQ(names(where("output_text", eq, {"more"})), "a");
+        EXPECT_EQ(names(where("output_text", eq, {"less"})), "");
+        EXPECT_EQ(sorted_words(names(where("project_id", eq, {"p"}))), "a other");
+    }
+    // Together with another change of the same key: it holds for the row that stays.
+    amendments.to_root = {key_of(row(8, ""))};
+    ASSERT_TRUE(store().amend(amendments).has_value());
+    EXPECT_EQ(names(where("is_root", eq, {1})), "a");
+}
+
 TEST_P(StoreContract, content_that_came_later_is_found) {
     write({span("a").model("m").tokens(1, 2).at(1s), span("b").input("kept").at(2s)});
     const TestRow later = span("a")

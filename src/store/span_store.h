@@ -45,11 +45,23 @@ struct Amendments {
         to_rollup;  // usage was a descendant's: own tokens and costs move to rollup_*, is_call = 0
     std::vector<SpanKey>
         to_own;  // nobody below has usage: rollup_* moves to own tokens and cost, is_call = 1
-    std::vector<SpanKey> to_root;  // is_root = 1
+    std::vector<SpanKey> to_root;   // is_root = 1
+    std::vector<SpanKey> not_root;  // is_root = 0
+    // Rows of spans that came again and say more, in another record: they go.
+    struct Repeated {
+        SpanKey key;
+        std::uint64_t seq = 0;
+    };
+    std::vector<Repeated> repeated;
     // Rows whose content became known later: every column flagged `content` or `with_content`
     // of the stored row (same ts, trace_id, span_id) is replaced by this row's.
     SpanBatch content;
-    bool empty() const { return to_rollup.empty() && to_own.empty() && to_root.empty() && content.empty(); }
+    bool empty() const { return rows() == 0; }
+    // Rows that it speaks of; one that it speaks of twice counts twice.
+    std::size_t rows() const {
+        return to_rollup.size() + to_own.size() + to_root.size() + not_root.size() + repeated.size() +
+               content.size();
+    }
 };
 
 struct Forget {

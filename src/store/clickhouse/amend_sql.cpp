@@ -61,6 +61,7 @@ std::vector<std::string> changes_of(Amendment what) {
         case Amendment::to_rollup: return to_rollup();
         case Amendment::to_own: return to_own();
         case Amendment::to_root: return {"is_root = 1"};
+        case Amendment::not_root: return {"is_root = 0"};
         case Amendment::content: return new_content();
     }
     return {};
@@ -96,6 +97,15 @@ Statement amend_statement(Amendment what, const Amendments& amendments) {
                         fmt::join(changes, ", ")),
             {amendments.seq, amendments.org, amendments.project},
             {}};
+}
+
+Statement remove_repeated_statement(const Amendments& amendments) {
+    return {
+        "DELETE FROM spans WHERE org_id = {p0:String} AND project_id = {p1:String} AND "
+        "(ts, trace_id, span_id, seq) IN (SELECT ts, trace_id, span_id, seq FROM amended_keys) "
+        "SETTINGS lightweight_delete_mode = 'lightweight_update_force'",
+        {amendments.org, amendments.project},
+        {}};
 }
 
 Statement forget_statement(const Forget& forget) {

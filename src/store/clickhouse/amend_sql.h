@@ -11,8 +11,10 @@
 namespace obs {
 
 // Of the rows whose keys are in `amended_keys`. Done twice they change nothing more.
-enum class Amendment : std::uint8_t { to_rollup, to_own, to_root, content };
+enum class Amendment : std::uint8_t { to_rollup, to_own, to_root, not_root, content };
 Statement amend_statement(Amendment what, const Amendments& amendments);
+// Removes the rows whose keys and seq are in `amended_keys`.
+Statement remove_repeated_statement(const Amendments& amendments);
 
 // The rows that `forget` speaks of, as a condition. Values are bound in the order org, project, user, before.
 Statement rows_to_forget(const Forget& forget);

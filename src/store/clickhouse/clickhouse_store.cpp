@@ -58,11 +58,14 @@ public:
             {Amendment::to_rollup, amendments.to_rollup},
             {Amendment::to_own, amendments.to_own},
             {Amendment::to_root, amendments.to_root},
+            {Amendment::not_root, amendments.not_root},
         };
         // New content first, as the other changes do not touch it.
         if (!amendments.content.empty()) OBS_TRY_VOID(amend_content(amendments), "cannot amend content");
         for (const auto& [kind, keys] : kinds)
             if (!keys.empty()) OBS_TRY_VOID(amend_keys(kind, keys, amendments), "cannot amend");
+        if (!amendments.repeated.empty())
+            OBS_TRY_VOID(remove_repeated(amendments), "cannot remove what came again");
         return {};
     }
 
@@ -246,6 +249,16 @@ private:
         for (const SpanKey& key : keys) put_key(batch, key);
         OBS_TRY_VOID(put_keys(std::move(batch)));
         return transport_->execute(amend_statement(kind, amendments));
+    }
+
+    Result<void> remove_repeated(const Amendments& amendments) {
+        SpanBatch batch;
+        for (const auto& [key, seq] : amendments.repeated) {
+            batch.seq.put(batch.size(), seq);
+            put_key(batch, key);
+        }
+        OBS_TRY_VOID(put_keys(std::move(batch)));
+        return transport_->execute(remove_repeated_statement(amendments));
     }
 
     Result<void> amend_content(const Amendments& amendments) {

@@ -63,6 +63,7 @@ AnyBatch changed(std::span<const RowRef> rows, std::span<const Change> changes,
         if (changes[row].to_rollup) make_rollup(spans, row);
         if (changes[row].to_own) make_own(spans, row);
         if (changes[row].to_root) spans.is_root.set(row, 1);
+        if (changes[row].not_root) spans.is_root.set(row, 0);
         spans.amended_seq.set(row, amendments.seq);
     }
     return sorted(made);

@@ -10,8 +10,10 @@ namespace obs::memory {
 
 // How one stored row changes.
 struct Change {
-    bool to_rollup = false, to_own = false, to_root = false;
+    bool to_rollup = false, to_own = false, to_root = false, not_root = false;
     std::optional<std::uint32_t> content{};  // row of Amendments::content
+    std::vector<std::uint64_t> repeated{};   // the row goes if its seq is one of these
+    bool only_removes() const { return !to_rollup && !to_own && !to_root && !not_root && !content; }
 };
 
 // The rows as they are after the changes, sorted by ts.

@@ -114,6 +114,8 @@ std::map<Key, Change> changes_by_key(const Amendments& amendments) {
     for (const SpanKey& key : amendments.to_rollup) of(key).to_rollup = true;
     for (const SpanKey& key : amendments.to_own) of(key).to_own = true;
     for (const SpanKey& key : amendments.to_root) of(key).to_root = true;
+    for (const SpanKey& key : amendments.not_root) of(key).not_root = true;
+    for (const auto& [key, seq] : amendments.repeated) of(key).repeated.push_back(seq);
     const SpanBatch& content = amendments.content;
     for (std::uint32_t row = 0; row < content.size(); ++row)
         of({content.ts[row], content.trace_id[row], content.span_id[row]}).content = row;
@@ -146,7 +148,11 @@ void amend_day(Days& days, std::int32_t day, std::span<const std::pair<Key, Chan
         std::vector<std::uint32_t> gone;
         for (const auto& [key, change] : wanted) {
             for (const std::uint32_t row : find_rows(*segment, key, amendments)) {
+                const std::uint64_t seq = std::get<SpanBatch>(*segment->rows).seq[row];
+                const bool repeated = std::ranges::find(change.repeated, seq) != change.repeated.end();
+                if (!repeated && change.only_removes()) continue;
                 gone.push_back(row);
+                if (repeated) continue;
                 rows.push_back({segment->rows.get(), row});
                 changes.push_back(change);
             }

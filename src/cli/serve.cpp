@@ -59,8 +59,9 @@ public:
         : ingest_(ingest), writer_(writer), open_(open) {}
 
     std::uint64_t visible_seq() const override { return writer_.visible(); }
-    SpanBatch running(const Scope& scope, TraceId trace) const override {
-        return open_.running_of(scope.org(), scope.projects(), trace);
+    Running running(const Scope& scope, std::optional<TraceId> trace) const override {
+        auto [spans, news] = open_.running_spans().find(scope.org(), scope.projects(), trace);
+        return {std::move(spans), std::move(news)};
     }
     std::vector<query::UnpricedModel> unpriced(const Scope& scope) const override {
         std::vector<query::UnpricedModel> found;
@@ -295,6 +296,7 @@ private:
         writer_ =
             std::make_unique<StoreWriter>(std::move(writing), *store_, *journal_, *open_traces_, *enricher_);
         OBS_TRY_VOID(resends_.open(directory_->journal(), system_now()));
+        OBS_TRY_VOID(open_traces_->running_spans().open(directory_->journal()));
         OBS_TRY_VOID(writer_->recover(resends_));
         writer_->start();
         rollups_.emplace(rollup_options(settings_), *store_, *rollup_schedule_,
@@ -369,7 +371,8 @@ private:
             .budgets = &*budget_parts_,
             .rollups = current_rollups_ ? &*current_rollups_ : nullptr,
             .cost_signals = &*signals_,
-            .time_zone = [this](const Scope& scope) { return time_zone_of(scope); }};
+            .time_zone = [this](const Scope& scope) { return time_zone_of(scope); },
+            .stuck_after = settings_.stuck_after};
         add_metric_sources(metrics_, {.ingest = *ingest_,
                                       .writer = *writer_,
                                       .open = *open_traces_,

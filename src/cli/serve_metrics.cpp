@@ -97,13 +97,14 @@ void write_open_traces(MetricsText& out, const OpenTraces& open) {
     out.gauge("open_traces", "Traces that are still arriving", {}, number(stats.open_traces));
     out.gauge("open_traces_spans", "Spans of them", {}, number(stats.open_spans));
     out.gauge("open_traces_bytes", "Memory they take", {}, number(stats.bytes));
+    const RunningSpans::Stats running = open.running_spans().stats();
     out.gauge("open_traces_running_spans", "Spans that have begun and not ended", {},
-              number(stats.running_spans));
+              number(running.running));
     out.counter("open_traces_settled_total", "Traces that are complete", {}, number(stats.settled_traces));
     out.counter("open_traces_settled_early_total", "Traces settled early for lack of memory", {},
                 number(stats.settled_early));
     out.counter("collector_spans_dropped_total", "Items that are not kept, by reason",
-                {{"reason", "never_ended"}}, number(stats.never_ended));
+                {{"reason", "never_ended"}}, number(running.given_up));
     out.counter("repeated_spans_total", "Spans sent twice and stored once", {}, number(stats.repeated_spans));
     out.counter("content_events_joined_total", "Log events joined to their span", {},
                 number(stats.joined_events));

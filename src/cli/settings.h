@@ -66,6 +66,7 @@ struct ServeSettings {
 
     Nanos settle_after = Nanos::seconds(30);      // a trace without news is complete
     Nanos settle_after_root = Nanos::seconds(5);  // the same once its root has ended (decision 11)
+    Nanos stuck_after = Nanos::seconds(600);      // without news of a trace of which spans run
 
     Nanos budget_interval = Nanos::seconds(15);  // spend is compared with budgets so often
     bool private_webhooks = false;               // they may go where only this machine's network reaches

@@ -364,6 +364,8 @@ std::vector<Setting> make_table() {
         setting("webhook-targets", "WORD",
                 "where webhooks may go: public hosts, or all, addresses of this machine's network included",
                 webhook_targets()),
+        setting("stuck-after", "TIME", "a trace with running spans and without news for so long is stuck",
+                duration(&S::stuck_after)),
         setting("keep-payload", "DAYS", "days to keep prompts and answers", days(&S::keep_payload)),
         setting("keep-rows", "DAYS", "days to keep spans", days(&S::keep_rows),
                 {{}, {"RETENTION_TRACES_DAYS"}, {}}),

@@ -11,6 +11,9 @@ namespace {
 constexpr std::size_t most_unpriced = 10'000;
 
 // Spans that have no end yet are running and no spans (decision 10); they are stored when they come with one.
+// In one request; each costs a parse.
+constexpr std::size_t most_spans_in_logs = 1'000;
+
 void move_unfinished(SpanBatch& spans, SpanBatch& running) {
     bool any = false;
     for (std::size_t row = 0; row < spans.flags.stored(); ++row)
@@ -73,6 +76,23 @@ void Ingest::accept(IntakeRequest request, Done done) {
             done(std::move(understood->accepted));
             break;
     }
+}
+
+// Processors of partial spans send a log record with the span as OTLP/JSON in its body, when it starts and
+// while it runs. What does not read as that is a log record like any other.
+SpanBatch Ingest::running_in(const LogBatch& logs, const Tenant& tenant, UnixNanos now) {
+    SpanBatch running;
+    std::size_t read = 0;
+    for (std::size_t row = 0; row < logs.size() && read < most_spans_in_logs; ++row) {
+        const std::string_view body = logs.body[row];
+        if (!body.starts_with(R"({"resourceSpans")")) continue;
+        ++read;
+        auto decoded = decode_traces(Encoding::json, body, limits_for(options_.keep_spans), now);
+        if (!decoded) continue;
+        EnrichedSpans spans = enricher_.spans(std::move(decoded->rows), tenant);
+        move_unfinished(spans.spans, running);
+    }
+    return running;
 }
 
 void Ingest::keep_rows(Tenant tenant, AnyBatch rows, Done done) {
@@ -143,6 +163,7 @@ Result<Ingest::Understood> Ingest::understand_logs(const IntakeRequest& request,
     understood.counts.logs = enriched.logs.size();
     understood.counts.scores = enriched.scores.size();
     understood.payload.content = std::move(enriched.content);
+    understood.payload.running = running_in(enriched.logs, request.tenant, now);
     if (!enriched.logs.empty()) understood.payload.others.emplace_back(std::move(enriched.logs));
     if (!enriched.scores.empty()) understood.payload.others.emplace_back(std::move(enriched.scores));
     return understood;

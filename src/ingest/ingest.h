@@ -71,6 +71,7 @@ private:
     Result<Understood> understand(const IntakeRequest& request, UnixNanos now);
     Result<Understood> understand_traces(const IntakeRequest& request, UnixNanos now);
     void keep_to_limits(const Tenant& tenant, SpanBatch& spans, Understood& understood) const;
+    SpanBatch running_in(const LogBatch& logs, const Tenant& tenant, UnixNanos now);
     Result<Understood> understand_logs(const IntakeRequest& request, UnixNanos now);
     Result<Understood> understand_metrics(const IntakeRequest& request, UnixNanos now);
     void keep(Understood understood, Done done);

@@ -179,13 +179,13 @@ TEST_F(IngestTest, aSpanWithoutAnEndRunsUntilItComesWithOne) {
     send(call_json("two"));
     EXPECT_THAT(answers(), ElementsAre("ok", "ok"));
     EXPECT_EQ(stored(1).size(), 1u);
-    EXPECT_EQ(open_.stats().running_spans, 1u);
+    EXPECT_EQ(open_.running_spans().stats().running, 1u);
     send(call_json("one"));
     const SpanBatch rows = stored(2);
     ASSERT_EQ(rows.size(), 2u);
     EXPECT_EQ(rows.duration[0], Nanos::seconds(1));
     EXPECT_EQ(rows.duration[1], Nanos::seconds(1));
-    EXPECT_EQ(open_.stats().running_spans, 0u);
+    EXPECT_EQ(open_.running_spans().stats().running, 0u);
 }
 
 TEST_F(IngestTest, isAnsweredOnlyWhenItIsOnDisk) {

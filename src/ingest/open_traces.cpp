@@ -70,39 +70,6 @@ struct RowsBySpan {
     std::size_t bytes() const { return bytes_of(rows) + places.size() * 40; }
 };
 
-// Running spans of a trace, the latest word of each.
-struct RunningSpans {
-    SpanBatch rows;
-    std::unordered_map<SpanId, std::size_t> places;  // rows that are not here have ended
-
-    void put(const SpanBatch& from, std::size_t row) {
-        places[from.span_id[row]] = rows.size();
-        append_row(rows, from, row);
-        drop_ended();
-    }
-    bool end(SpanId span) {
-        if (places.erase(span) == 0) return false;
-        drop_ended();
-        return true;
-    }
-    void append_to(SpanBatch& out) const {
-        for (std::size_t row = 0; row < rows.size(); ++row)
-            if (const auto at = places.find(rows.span_id[row]); at != places.end() && at->second == row)
-                append_row(out, rows, row);
-    }
-    std::size_t bytes() const { return bytes_of(rows) + places.size() * 40; }
-
-private:
-    // Half of the rows at a time, so that a trace with very many is not copied for each.
-    void drop_ended() {
-        if (rows.size() < 2 * places.size() + small_trace) return;
-        SpanBatch left;
-        append_to(left);
-        rows = std::move(left);
-        for (std::size_t row = 0; row < rows.size(); ++row) places[rows.span_id[row]] = row;
-    }
-};
-
 struct Trace {
     boost::container::small_vector<OpenSpan, 1> spans;        // most traces have one
     std::unique_ptr<std::unordered_map<SpanId, Slot>> by_id;  // only beyond small_trace
@@ -110,7 +77,6 @@ struct Trace {
     // Rows as they came, by the columns that content is joined to: what the store holds may have been joined
     // before the crash, so content is joined to these, from the start.
     std::unique_ptr<RowsBySpan> replayed;
-    std::unique_ptr<RunningSpans> running;
     Sequence first_seq = 0;
     UnixNanos opened{}, due{};
     Slot root = nowhere;      // for the time being, until root_ended
@@ -149,7 +115,6 @@ struct Trace {
         if (by_id) sum += by_id->size() * 40;
         if (content) sum += content->bytes();
         if (replayed) sum += replayed->bytes();
-        if (running) sum += running->bytes();
         return sum;
     }
 };
@@ -533,10 +498,6 @@ struct OpenTraces::State {
         append_rows(amendments_of(key.tenant).content, row);
     }
 
-    void end_running(Trace& trace, SpanId span) {
-        if (trace.running && trace.running->end(span)) --stats.running_spans;
-    }
-
     // -- settling
     // ----------------------------------------------------------------------------------------------------
 
@@ -588,10 +549,6 @@ struct OpenTraces::State {
         bytes -= std::min(bytes, trace.bytes());
         --stats.open_traces;
         for (const OpenSpan& span : trace.spans) stats.open_spans -= span.present ? 1 : 0;
-        if (trace.running) {
-            stats.running_spans -= trace.running->places.size();
-            stats.never_ended += trace.running->places.size();
-        }
         const auto seq = first_seqs.find(trace.first_seq);
         if (--seq->second == 0) first_seqs.erase(seq);
         traces.erase(at);
@@ -624,11 +581,13 @@ struct OpenTraces::State {
 };
 
 OpenTraces::OpenTraces(Options options, const Enricher& enricher)
-    : state_(std::make_unique<State>(options, enricher)) {}
+    : running_(options.running), state_(std::make_unique<State>(options, enricher)) {}
 OpenTraces::~OpenTraces() = default;
 
 SpanBatch OpenTraces::spans(const Arrival& arrival, SpanBatch rows) {
     State& state = *state_;
+    if (running_.any())
+        for (std::size_t row = 0; row < rows.size(); ++row) running_.ended(rows, row, arrival.now);
     const std::lock_guard lock(state.mutex);
     const std::uint32_t tenant = state.tenant_number(arrival.tenant);
     std::vector<std::uint8_t> repeated(rows.size());
@@ -653,7 +612,6 @@ SpanBatch OpenTraces::spans(const Arrival& arrival, SpanBatch rows) {
             trace.replayed->places.emplace(rows.span_id[row], trace.replayed->rows.size());
             append_content(trace.replayed->rows, rows, row);
         }
-        state.end_running(trace, rows.span_id[row]);
         state.news(key, trace, arrival.now);
         state.bytes += trace.bytes() - before;
         rebuild = rebuild || repeated[row] != 0 || trace.content != nullptr;
@@ -679,16 +637,9 @@ void OpenTraces::running(const Arrival& arrival, const SpanBatch& rows) {
     const std::lock_guard lock(state.mutex);
     const std::uint32_t tenant = state.tenant_number(arrival.tenant);
     for (std::size_t row = 0; row < rows.size(); ++row) {
-        const TraceKey key{tenant, rows.trace_id[row]};
-        Trace& trace = state.open(key, arrival);
-        if (trace.has(rows.span_id[row])) continue;
-        const std::size_t before = trace.bytes();
-        state.end_running(trace, rows.span_id[row]);
-        if (!trace.running) trace.running = std::make_unique<RunningSpans>();
-        trace.running->put(rows, row);
-        ++state.stats.running_spans;
-        state.bytes += trace.bytes() - before;
-        state.news(key, trace, arrival.now);
+        const auto trace = state.traces.find({tenant, rows.trace_id[row]});
+        const bool has_ended = trace != state.traces.end() && trace->second.has(rows.span_id[row]);
+        if (!has_ended) running_.put(rows, row, arrival.seq, arrival.now);
     }
 }
 
@@ -726,6 +677,7 @@ void OpenTraces::content(const Arrival& arrival, const SpanBatch& rows) {
 }
 
 OpenTraces::Due OpenTraces::due(UnixNanos now) {
+    running_.forget_old(now);
     State& state = *state_;
     const std::lock_guard lock(state.mutex);
     for (const auto& [key, span] : std::exchange(state.rejoins, {})) state.rejoin(key, span);
@@ -776,21 +728,6 @@ std::optional<Sequence> OpenTraces::oldest() const {
     const std::lock_guard lock(state_->mutex);
     if (state_->first_seqs.empty()) return std::nullopt;
     return state_->first_seqs.begin()->first;
-}
-
-SpanBatch OpenTraces::running_of(std::string_view org, const std::vector<std::string>& projects,
-                                 TraceId id) const {
-    const std::lock_guard lock(state_->mutex);
-    SpanBatch found;
-    for (std::uint32_t tenant = 0; tenant < state_->tenants.size(); ++tenant) {
-        const Tenant& whose = state_->tenants[tenant];
-        if (whose.org != org ||
-            (!projects.empty() && std::ranges::find(projects, whose.project) == projects.end()))
-            continue;
-        const auto trace = state_->traces.find({tenant, id});
-        if (trace != state_->traces.end() && trace->second.running) trace->second.running->append_to(found);
-    }
-    return found;
 }
 
 OpenTraces::Stats OpenTraces::stats() const {

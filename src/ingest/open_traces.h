@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "ingest/running_spans.h"
 #include "journal/journal.h"
 #include "model/batches.h"
 #include "model/intake.h"
@@ -33,6 +34,7 @@ public:
         std::size_t bytes = std::size_t{128} << 20;   // over it, the traces that are due first settle early
         // Spans that began earlier may be of traces that settled before the program was started.
         UnixNanos began{};
+        RunningSpans::Options running{};
     };
     OpenTraces(Options options, const Enricher& enricher);
     ~OpenTraces();
@@ -49,7 +51,7 @@ public:
     // whose root has not come, the first span without its parent is the root for the time being. Rows that
     // are in the table already are left out, unless they say more; then the earlier ones are to go.
     SpanBatch spans(const Arrival& arrival, SpanBatch rows);
-    // Rows that say a span is running; they are kept until the span ends or its trace settles.
+    // Rows that say a span is running.
     void running(const Arrival& arrival, const SpanBatch& rows);
     // Rows of EnrichedLogs::content.
     void content(const Arrival& arrival, const SpanBatch& rows);
@@ -90,15 +92,15 @@ public:
     // The first record that an open trace may need again after a crash; nothing when no trace is open.
     std::optional<Sequence> oldest() const;
 
-    // Running spans of a trace.
-    SpanBatch running_of(std::string_view org, const std::vector<std::string>& projects, TraceId trace) const;
+    // What has begun and not ended; it stays there when its trace settles.
+    RunningSpans& running_spans() { return running_; }
+    const RunningSpans& running_spans() const { return running_; }
 
     struct Stats {
-        std::uint64_t open_traces = 0, open_spans = 0, bytes = 0, running_spans = 0;
+        std::uint64_t open_traces = 0, open_spans = 0, bytes = 0;
         std::uint64_t repeated_spans = 0;  // sent twice, stored once
         std::uint64_t replaced_spans = 0;  // of them, those whose later row said more
         std::uint64_t settled_traces = 0, settled_early = 0;
-        std::uint64_t never_ended = 0;       // running spans whose trace settled without their end
         std::uint64_t joined_events = 0;     // content that found its span
         std::uint64_t unmatched_events = 0;  // content whose span never came
     };
@@ -106,6 +108,7 @@ public:
 
 private:
     struct State;
+    RunningSpans running_;
     std::unique_ptr<State> state_;
 };
 

@@ -21,6 +21,7 @@ using std::chrono::steady_clock;
 // Each round of amendments has a fixed cost in the store, and parts of its own that are merged later.
 constexpr auto settle_every = std::chrono::milliseconds(1000);
 constexpr auto forget_every = std::chrono::hours(1);
+constexpr auto save_every = std::chrono::seconds(10);
 // Spans that one question and one amendment speak of.
 constexpr std::size_t join_at_once = 500;
 
@@ -550,10 +551,20 @@ void StoreWriter::confirm_now() {
     next_confirm_ = steady_clock::now() + options_.confirm_every;
     Sequence done = visible();
     if (const auto oldest = open_.oldest()) done = std::min(done, *oldest - 1);
+    save_running();
+    if (const auto unsaved = open_.running_spans().unsaved()) done = std::min(done, *unsaved - 1);
     // A disk that refuses this must not keep the journal from making room.
     if (resends_ != nullptr && !resends_->save(options_.clock()))
         log::debug("resends: the requests of the last seconds would not be known after a crash");
     journal_.confirm(done);
+}
+
+// All of them are written each time, so not every second.
+void StoreWriter::save_running() {
+    if (steady_clock::now() < next_save_) return;
+    next_save_ = steady_clock::now() + save_every;
+    if (const auto saved = open_.running_spans().save(); !saved)
+        log::warning("spans that run could not be saved: {}", saved.error().message);
 }
 
 void StoreWriter::forget_old() {

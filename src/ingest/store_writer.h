@@ -137,6 +137,7 @@ private:
     std::optional<SpanBatch> ask(const RowQuestion& question);
     void confirm();
     void confirm_now();
+    void save_running();
     void forget_old();
     void forget_quarantine();
 
@@ -159,7 +160,7 @@ private:
     std::deque<Boundary> begun_;  // writes that a crash may have interrupted, oldest first
     Sequence taken_ = 0;          // the last record that was gathered
     Sequence written_to_ = 0;     // what the journal says was written
-    std::chrono::steady_clock::time_point next_forget_{}, next_confirm_{}, wrote_{};
+    std::chrono::steady_clock::time_point next_forget_{}, next_confirm_{}, next_save_{}, wrote_{};
     std::size_t quarantined_bytes_ = 0;
 
     mutable std::mutex mutex_;

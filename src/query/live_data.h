@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,9 +18,13 @@ public:
     virtual ~LiveData() = default;
     // Every row with this sequence or a lower one can be seen in the store.
     virtual std::uint64_t visible_seq() const = 0;
-    // Spans of a trace that began and have not ended, or are not yet stored (decisions 10 and 12). Rows that
-    // the store has too are the caller's to drop.
-    virtual SpanBatch running(const Scope& scope, TraceId trace) const = 0;
+    // Spans that began and have not ended, or are not yet stored (decisions 10 and 12), of one trace or of
+    // all. Rows that the store has too are the caller's to drop.
+    struct Running {
+        SpanBatch spans;
+        std::vector<UnixNanos> news;  // of each: when its trace was last heard of
+    };
+    virtual Running running(const Scope& scope, std::optional<TraceId> trace) const = 0;
 };
 
 // A model that nobody knows a price for, since the program started.

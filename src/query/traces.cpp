@@ -383,13 +383,14 @@ Result<void> Traces::gather(OneTrace& found, const Scope& scope, TraceId trace,
 }
 
 void Traces::add_running(OneTrace& found, const Scope& scope, TraceId trace) const {
-    const SpanBatch running = live_.running(scope, trace);
+    const auto [running, news] = live_.running(scope, trace);
     std::unordered_set<SpanId> stored;
     for (std::size_t row = 0; row < found.spans.size(); ++row) stored.insert(found.spans.span_id[row]);
     for (std::size_t row = 0; row < running.size(); ++row) {
         if (!stored.insert(running.span_id[row]).second) continue;
         append_row(found.spans, running, row);
         found.running.push_back(true);
+        found.news = std::max(found.news, news[row]);
     }
 }
 

@@ -75,6 +75,7 @@ struct OneTrace {
     SpanBatch spans;            // with include.children all of them, else the one to show
     std::size_t shown = 0;      // the root, or the earliest span
     std::vector<bool> running;  // per row: began and has not ended
+    UnixNanos news{};           // when it was last heard of, if one is
     // With include.children only.
     std::optional<TraceTotals> totals;
     bool content_cut = false;  // long texts are shown by their beginning, because the trace is big

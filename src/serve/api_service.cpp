@@ -14,6 +14,7 @@
 #include "serve/metric_query_routes.h"
 #include "serve/openapi.h"
 #include "serve/performance_routes.h"
+#include "serve/running_routes.h"
 #include "serve/trace_routes.h"
 
 namespace obs::serve {
@@ -90,13 +91,15 @@ ErrorCode code_of_fault(TokenFault fault) {
 }
 
 Router build_router(SpanStore& store, const ApiParts& parts) {
-    std::vector<Route> routes = trace_routes(store, parts.live);
+    std::vector<Route> routes = trace_routes(store, parts.live, parts.stuck_after);
     const AnalyticsParts analytics{store, parts.live, parts.rollups, parts.cost_signals, parts.time_zone};
     for (const auto& more : {cost_routes, facet_routes, performance_routes, metric_query_routes})
         for (Route& route : more(analytics)) routes.push_back(std::move(route));
     for (Route& route : system_routes(store, parts.unpriced, parts.metrics, parts.not_ready, parts.redis))
         routes.push_back(std::move(route));
     for (Route& route : log_routes(store, parts.live)) routes.push_back(std::move(route));
+    for (Route& route : running_routes(store, parts.live, parts.stuck_after))
+        routes.push_back(std::move(route));
     if (parts.auth != nullptr) {
         for (Route& route : auth_routes(*parts.auth)) routes.push_back(std::move(route));
         for (Route& route : admin_routes(*parts.auth)) routes.push_back(std::move(route));

@@ -58,6 +58,8 @@ struct ApiParts {
     const query::RollupCurrency* rollups = nullptr;
     const query::CostSignals* cost_signals = nullptr;
     std::function<std::string(const Scope&)> time_zone{};
+    // A trace with running spans of which nothing was heard for so long is stuck; 0: none is.
+    Nanos stuck_after = Nanos::seconds(600);
 };
 
 struct ApiOptions {

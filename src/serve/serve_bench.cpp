@@ -101,7 +101,7 @@ BENCHMARK(checkKnownToken);
 class QuietLive : public query::LiveData, public query::UnpricedModels {
 public:
     std::uint64_t visible_seq() const override { return 1; }
-    SpanBatch running(const Scope&, TraceId) const override { return {}; }
+    Running running(const Scope&, std::optional<TraceId>) const override { return {}; }
     std::vector<query::UnpricedModel> unpriced(const Scope&) const override { return {}; }
 };
 

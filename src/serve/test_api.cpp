@@ -67,13 +67,16 @@ std::string Answer::names() const {
     }
 }
 
-SpanBatch FakeLive::running(const Scope&, TraceId trace) const {
-    SpanBatch batch;
-    if (rows.empty()) return batch;
+FakeLive::Running FakeLive::running(const Scope&, std::optional<TraceId> trace) const {
+    Running found;
+    if (rows.empty()) return found;
     const SpanBatch all = std::get<SpanBatch>(obs::test::batch_of(rows));
     for (std::size_t row = 0; row < all.size(); ++row)
-        if (all.trace_id[row] == trace) append_row(batch, all, row);
-    return batch;
+        if (!trace || all.trace_id[row] == *trace) {
+            append_row(found.spans, all, row);
+            found.news.push_back(news);
+        }
+    return found;
 }
 
 TestApi::TestApi(ApiOptions options, SpanStore* store, TestAccounts* accounts)

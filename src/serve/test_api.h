@@ -33,10 +33,11 @@ struct Answer {
 class FakeLive : public query::LiveData {
 public:
     std::uint64_t visible_seq() const override { return visible; }
-    SpanBatch running(const Scope&, TraceId trace) const override;
+    Running running(const Scope&, std::optional<TraceId> trace) const override;
 
     std::uint64_t visible = 0;
-    std::vector<TestRow> rows;
+    std::vector<TestRow> rows;  // that run
+    UnixNanos news{};           // of all of them
 };
 
 class FakeUnpriced : public query::UnpricedModels {

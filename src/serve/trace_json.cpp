@@ -14,6 +14,16 @@ namespace {
 using query::Content;
 using query::TraceTree;
 
+// Spans whose parent is not there; nothing when spans were left out.
+std::vector<bool> orphans_of(const query::OneTrace& trace) {
+    std::vector<bool> orphaned(trace.spans.size());
+    if (trace.spans_cut) return orphaned;
+    const TraceTree tree(trace.spans);
+    for (const std::uint32_t row : tree.top())
+        orphaned[row] = !trace.spans.parent_span_id[row].is_zero();
+    return orphaned;
+}
+
 // Writes spans below each other without recursion: a chain may be 100,000 spans long.
 class TreeWriter {
 public:
@@ -175,17 +185,22 @@ void write_page(JsonWriter& json, const query::ListPage& page, const query::List
 }
 
 void write_trace(JsonWriter& json, const query::OneTrace& trace, const Selection& selection,
-                 query::Include include, Content content, const std::function<void()>& more) {
+                 query::Include include, Content content, bool stuck, const std::function<void()>& more) {
     const RowWriter<SpanBatch> rows(trace.spans, selection);
     const ScoreWriter scores(trace.scores, include, content);
+    const std::vector<bool> orphaned = include.children ? orphans_of(trace) : std::vector<bool>();
     const auto write_span = [&](JsonWriter& out, std::uint32_t row) {
         rows.write_members(out, row);
         if (trace.running[row]) out.field("running", true);
+        if (trace.running[row] && stuck) out.field("stuck", true);
+        if (row < orphaned.size() && orphaned[row]) out.field("orphaned", true);
         scores.write_members(out, trace.spans, row, row == trace.shown);
     };
     json.begin_object();
     write_span(json, static_cast<std::uint32_t>(trace.shown));
     if (trace.totals) write_totals(json, *trace.totals);
+    if (std::ranges::find(trace.running, true) != trace.running.end())
+        json.field("state", stuck ? "stuck" : "running").field("last_news", rfc3339(trace.news));
     if (include.children) {
         const TraceTree tree(trace.spans);
         json.key("spans").begin_array();

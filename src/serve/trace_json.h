@@ -33,8 +33,9 @@ private:
 // The value of `data`: an array of rows, or one trace.
 void write_page(JsonWriter& json, const query::ListPage& page, const query::ListQuestion& question,
                 const Selection& selection, query::Content content);
-// `more` adds members to the trace.
+// `stuck`: nothing was heard of it for long, while spans of it run. `more` adds members to the trace.
 void write_trace(JsonWriter& json, const query::OneTrace& trace, const Selection& selection,
-                 query::Include include, query::Content content, const std::function<void()>& more);
+                 query::Include include, query::Content content, bool stuck,
+                 const std::function<void()>& more);
 
 }  // namespace obs::serve

@@ -11,6 +11,7 @@
 #include "serve/envelope.h"
 #include "serve/list_request.h"
 #include "serve/log_routes.h"
+#include "serve/running_routes.h"
 #include "serve/trace_json.h"
 
 namespace obs::serve {
@@ -58,7 +59,7 @@ std::optional<UnixNanos> end_of(const query::OneTrace& trace) {
     return end;
 }
 
-ApiResult<Reply> answer_trace(SpanStore& store, const Traces& traces, const Call& call) {
+ApiResult<Reply> answer_trace(SpanStore& store, const Traces& traces, Nanos stuck_after, const Call& call) {
     const std::string_view named = call.parameter("trace_id");
     const auto parameters = OBS_ANSWER(Parameters::read(trace_parameters, call.request.head.query, call.now));
     const Scope scope = OBS_ANSWER(scope_of(*call.principal, parameters.text("project_id")));
@@ -84,7 +85,8 @@ ApiResult<Reply> answer_trace(SpanStore& store, const Traces& traces, const Call
     Reply reply{.until = end_of(*trace)};
     JsonWriter json(reply.body);
     begin_envelope(json);
-    write_trace(json, *trace, selection, include, content, [&] {
+    const bool stuck = is_stuck(trace->news, stuck_after, call.now);
+    write_trace(json, *trace, selection, include, content, stuck, [&] {
         if (!with_logs) return;
         json.key("logs");
         write_logs(json, logs, log_selection);
@@ -99,7 +101,7 @@ ApiResult<Reply> answer_trace(SpanStore& store, const Traces& traces, const Call
 
 }  // namespace
 
-std::vector<Route> trace_routes(SpanStore& store, const query::LiveData& live) {
+std::vector<Route> trace_routes(SpanStore& store, const query::LiveData& live, Nanos stuck_after) {
     const auto traces = std::make_shared<Traces>(store, live);
     std::vector<Route> routes;
     routes.push_back({"GET",
@@ -134,7 +136,9 @@ std::vector<Route> trace_routes(SpanStore& store, const query::LiveData& live) {
                       "/api/v1/traces/:trace_id",
                       Access::token,
                       "read:traces",
-                      [&store, traces](const Call& call) { return answer_trace(store, *traces, call); },
+                      [&store, traces, stuck_after](const Call& call) {
+                          return answer_trace(store, *traces, stuck_after, call);
+                      },
                       {.summary = "One trace: its root, and the tree of its spans when asked for",
                        .tag = "traces",
                        .parameters = trace_parameters,

@@ -10,6 +10,6 @@
 namespace obs::serve {
 
 // Both outlive the routes.
-std::vector<Route> trace_routes(SpanStore& store, const query::LiveData& live);
+std::vector<Route> trace_routes(SpanStore& store, const query::LiveData& live, Nanos stuck_after);
 
 }  // namespace obs::serve

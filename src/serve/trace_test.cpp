@@ -51,6 +51,8 @@ TEST(OneTrace, isATreeWhenAskedFor) {
     EXPECT_EQ(answer.at("/data/spans/0/children/1/span_name"), "\"second\"");
     EXPECT_EQ(answer.at("/data/spans/0/children/1/children/0/span_name"), "\"deep\"");
     EXPECT_EQ(answer.at("/data/spans/1/span_name"), "\"orphan\"");
+    EXPECT_EQ(answer.at("/data/spans/1/orphaned"), "true");
+    EXPECT_EQ(answer.at("/data/spans/0/orphaned"), "");
     EXPECT_EQ(answer.at("/data/spans/2"), "");
     EXPECT_EQ(answer.at("/data/span_count"), "5");
     EXPECT_EQ(answer.at("/data/error_count"), "1");

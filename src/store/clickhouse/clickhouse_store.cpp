@@ -4,6 +4,7 @@
 #include <atomic>
 #include <utility>
 
+#include "base/log.h"
 #include "model/native.h"
 #include "store/clickhouse/amend_sql.h"
 #include "store/clickhouse/keys_first.h"
@@ -123,6 +124,7 @@ public:
         const Statement statement = forget_statement(what);
         if (statement.sql.empty()) return {};
         OBS_TRY_VOID(transport_->rewrite(statement, {}), "cannot forget");
+        OBS_TRY_VOID(drop_patches(what), "cannot forget amended columns");
         return {};
     }
 
@@ -292,6 +294,45 @@ private:
                                                  std::get<std::string>(day.at(0)))},
                                     {}));
         return {};
+    }
+
+    // What waits in patch parts outlives the rows it was for, texts of prompts among it: it is put into the
+    // rows that are left, and goes.
+    Result<void> drop_patches(const Forget& what) {
+        // Patches that are merged meanwhile have another name then, and are looked for again.
+        for (int tries = 0; tries < 5; ++tries) {
+            const Table patches = OBS_TRY(patches_of(what));
+            if (patches.rows.empty()) return {};
+            std::set<std::string> days;
+            for (const auto& part : patches.rows) days.insert(std::get<std::string>(part.at(1)));
+            for (const std::string& day : days)
+                OBS_TRY_VOID(rewrite(what.table, fmt::format("APPLY PATCHES IN PARTITION ID '{}'", day)));
+            bool all = true;
+            for (const auto& part : patches.rows) {
+                const std::string drop = fmt::format("DROP PART '{}'", std::get<std::string>(part.at(0)));
+                if (const auto dropped = rewrite(what.table, drop); !dropped) {
+                    log::debug("store: {}", dropped.error().message);
+                    all = false;
+                }
+            }
+            if (all) return {};
+        }
+        return fail(ErrorKind::unavailable, "its patches are merged all the time");
+    }
+
+    Result<void> rewrite(TableId table, std::string_view change) {
+        return transport_->rewrite({fmt::format("ALTER TABLE {} {}", table_name(table), change)}, {});
+    }
+
+    // Name and day of the patch parts of days that are spoken of.
+    Result<Table> patches_of(const Forget& what) {
+        const UnixNanos before = what.before.value_or(UnixNanos{std::numeric_limits<std::int64_t>::max()});
+        return figures({"SELECT name, right(partition_id, 8) FROM system.parts WHERE active AND rows > 0 AND "
+                        "database = currentDatabase() AND table = {p0:String} AND "
+                        "startsWith(partition_id, 'patch-') AND toDateOrZero(right(partition_id, 8)) <= "
+                        "toDate(fromUnixTimestamp64Nano({p1:Int64}, 'UTC'), 'UTC')",
+                        {std::string(table_name(what.table)), before.since_epoch - 1}},
+                       {});
     }
 
     Result<void> apply(const Migration& migration) {

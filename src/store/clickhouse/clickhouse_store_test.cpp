@@ -273,6 +273,39 @@ TEST(ClickHouseStore, forgottenDaysLeaveNoAmendedColumns) {
     EXPECT_EQ(tsv(*sql, {std::string(parts)}), "0\t1\n1\t1\n");
 }
 
+TEST(ClickHouseStore, leavesNoAmendedTextOfWhatIsErased) {
+    const auto store = make_store("erased");
+    const auto sql = connect("erased");
+    const auto row = [](std::string_view name, std::string_view user) {
+        return stored_span(name, {}).set("user_id", std::string(user));
+    };
+    const std::vector<test::TestRow> came = {row("a", "ann"), row("b", "bob")};
+    const std::vector<test::TestRow> amended = {row("a", "ann").input("of ann"),
+                                                row("b", "bob").input("of bob")};
+    ASSERT_TRUE(store->write(test::batch_of(came), "one"));
+    Amendments amendments;
+    amendments.org = "o";
+    amendments.project = "p";
+    amendments.content = std::get<SpanBatch>(test::batch_of(amended));
+    ASSERT_TRUE(store->amend(amendments));
+    const std::string_view patches =
+        "SELECT count() FROM system.parts WHERE active AND rows > 0 AND startsWith(partition_id, 'patch-') "
+        "AND "
+        "database = 'erased' AND table = 'spans'";
+    ASSERT_EQ(tsv(*sql, {std::string(patches)}), "1\n");
+    Forget ann;
+    ann.user_id = "ann";
+    ASSERT_TRUE(store->forget(ann));
+    EXPECT_EQ(tsv(*sql, {"SELECT input_text FROM spans"}), "of bob\n");
+    EXPECT_EQ(tsv(*sql, {std::string(patches)}), "0\n");
+    Forget texts;
+    texts.what = Forget::What::content;
+    ASSERT_TRUE(store->amend(amendments));
+    ASSERT_TRUE(store->forget(texts));
+    EXPECT_EQ(tsv(*sql, {"SELECT span_name, input_text FROM spans"}), "b\t\n");
+    EXPECT_EQ(tsv(*sql, {std::string(patches)}), "0\n");
+}
+
 TEST(KeysFirst, areAskedForWhenManyColumnsOfFewRowsAreWanted) {
     const auto some = [](std::size_t count) {
         std::vector<const ColumnInfo*> columns;

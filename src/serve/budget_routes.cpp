@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <tuple>
 #include <utility>
 
 #include "alert/spending.h"
@@ -298,7 +299,8 @@ void add_limits(std::vector<Limit>& limits, const alert::BudgetState& state, con
     if (!about.empty() && !found) limits.push_back({&state, about, false});
 }
 
-// From memory alone. What is spent is not in it, so that it stays the same until somebody has to act.
+// From memory alone, what is exceeded first. What is spent is not in it, so that it stays the same until
+// somebody has to act.
 ApiResult<Reply> show_limits(Asked asked) {
     const Parameters given = OBS_ANSWER(Parameters::read(limit_parameters, asked.query(), asked.call.now));
     const Scope scope = OBS_ANSWER(scope_of(asked.who, given.text("project_id")));
@@ -312,7 +314,12 @@ ApiResult<Reply> show_limits(Asked asked) {
         if (budget.org != asked.who.org || !budget.hard_limit || !meant) continue;
         add_limits(limits, state, given);
     }
-    const bool exceeded = std::ranges::any_of(limits, &Limit::exceeded);
+    std::ranges::sort(limits, {}, [](const Limit& limit) {
+        const Budget& budget = limit.state->budget;
+        return std::tuple(!limit.exceeded, std::string_view(budget.name), std::string_view(budget.id),
+                          limit.subject);
+    });
+    const bool exceeded = !limits.empty() && limits.front().exceeded;
     Reply reply;
     JsonWriter json(reply.body);
     json.begin_object().field("exceeded", exceeded);

@@ -231,8 +231,8 @@ TEST_F(BudgetApi, tellsOfHardLimitsWithoutChangingUntilSomebodyMustAct) {
     const std::string target = "/api/v1/costs/limits?user_id=ann";
     const Answer before = api.get(target, viewer);
     EXPECT_EQ(before.at("/exceeded"), "false");
-    EXPECT_EQ(before.at("/limits/0/name"), "\"each\"");
-    EXPECT_EQ(before.at("/limits/1/name"), "\"all\"");
+    EXPECT_EQ(before.at("/limits/0/name"), "\"all\"");
+    EXPECT_EQ(before.at("/limits/1/name"), "\"each\"");
     const std::string tag(before.headers.get("etag"));
     spend("bob", 40);
     look();
@@ -246,7 +246,10 @@ TEST_F(BudgetApi, tellsOfHardLimitsWithoutChangingUntilSomebodyMustAct) {
     EXPECT_EQ(after.at("/code"), "\"QUOTA_EXCEEDED\"");
     EXPECT_EQ(api.get("/api/v1/costs/limits?user_id=eve", viewer).at("/exceeded"), "false");
     EXPECT_EQ(api.get("/api/v1/costs/limits?model=m", viewer).at("/limits/0/name"), "\"all\"");
-    EXPECT_EQ(api.get("/api/v1/costs/limits", viewer).at("/limits/0/scope_value"), "\"bob\"");
+    const Answer exceeded = api.get("/api/v1/costs/limits", viewer);
+    EXPECT_EQ(exceeded.at("/limits/0/scope_value"), "\"ann\"");
+    EXPECT_EQ(exceeded.at("/limits/1/scope_value"), "\"bob\"");
+    EXPECT_EQ(exceeded.at("/limits/2/name"), "\"all\"");
 }
 
 }  // namespace

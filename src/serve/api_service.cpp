@@ -282,7 +282,8 @@ net::Response ApiService::answered(const net::Request& request, const Admitted& 
     }
     response.headers.add("content-type", std::string(reply->content_type));
     response.body = std::move(reply->body);
-    return finished(std::move(response), request.head, admitted, request.received);
+    return finished(std::move(response), request.head, admitted, request.received, {},
+                    reply->signed_in.get());
 }
 
 std::optional<ApiError> ApiService::limited(const Admitted& admitted) {
@@ -333,7 +334,7 @@ net::Response ApiService::refused(const ApiError& error, const net::RequestHead&
 
 net::Response ApiService::finished(net::Response response, const net::RequestHead& head,
                                    const Admitted& admitted, std::size_t received,
-                                   std::string_view error_code) {
+                                   std::string_view error_code, const Principal* signed_in) {
     add_security_headers(head, response.headers);
     response.headers.add("x-request-id", admitted.request_id);
     if (admitted.rated.load(std::memory_order_acquire))
@@ -349,7 +350,7 @@ net::Response ApiService::finished(net::Response response, const net::RequestHea
                  .response_bytes = response.body.size()});
     audit_.note({.head = head,
                  .route = admitted.route,
-                 .principal = admitted.principal.get(),
+                 .principal = signed_in != nullptr ? signed_in : admitted.principal.get(),
                  .resource_id = admitted.path.empty() ? std::string_view() : admitted.path.back().second,
                  .project = project_named(head.query),
                  .request_id = admitted.request_id,

@@ -102,7 +102,8 @@ private:
     net::Response again(const CachedAnswer& answer, const net::RequestHead& head, const Admitted& admitted,
                         std::size_t received);
     net::Response finished(net::Response response, const net::RequestHead& head, const Admitted& admitted,
-                           std::size_t received, std::string_view error_code = {});
+                           std::size_t received, std::string_view error_code = {},
+                           const Principal* signed_in = nullptr);
     net::Response refused(const ApiError& error, const net::RequestHead& head, const Admitted& admitted);
     net::Response preflight(const net::RequestHead& head, const Admitted& admitted);
 

@@ -50,6 +50,12 @@ Reply token_reply(const std::string& token, Nanos lifetime, const User* user) {
     return reply;
 }
 
+std::shared_ptr<const Principal> owner_of(const AuthParts& parts, const std::string& token,
+                                          const Call& call) {
+    const Authority::Recognised recognised = parts.authority.of(token, call.now);
+    return recognised ? *recognised : nullptr;
+}
+
 ApiResult<Reply> answer_login(const AuthParts& parts, const Call& call) {
     const JsonBody body = OBS_ANSWER(JsonBody::read(call.request.body.view(), "username password code"));
     const bool by_code = body.has("code");
@@ -62,7 +68,9 @@ ApiResult<Reply> answer_login(const AuthParts& parts, const Call& call) {
     if (!signed_in) return std::unexpected(error_of(signed_in.error()));
     // Another process may have made or changed the user just now: the token must count at once.
     OBS_ANSWER(parts.authority.refresh());
-    return token_reply(signed_in->token, signed_in->lifetime, &signed_in->user);
+    Reply reply = token_reply(signed_in->token, signed_in->lifetime, &signed_in->user);
+    reply.signed_in = owner_of(parts, signed_in->token, call);
+    return reply;
 }
 
 struct Credentials {
@@ -104,7 +112,9 @@ ApiResult<Reply> answer_token(const AuthParts& parts, const Call& call) {
     const auto bought = parts.sign_in.with_key(given.id, given.secret, origin_of(call), call.now);
     if (!bought) return std::unexpected(error_of(bought.error()));
     OBS_ANSWER(parts.authority.refresh());
-    return token_reply(bought->token, bought->lifetime, nullptr);
+    Reply reply = token_reply(bought->token, bought->lifetime, nullptr);
+    reply.signed_in = owner_of(parts, bought->token, call);
+    return reply;
 }
 
 ApiResult<Reply> answer_logout(const AuthParts& parts, const Call& call) {

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -30,6 +31,8 @@ struct Reply {
     // now, or what it is about may still change.
     std::optional<UnixNanos> until{};
     bool once = false;  // not to be used again: pages behind the first
+    // Whom the answer gives a token to; the call is written down as his.
+    std::shared_ptr<const Principal> signed_in{};
     // Where in `body` its members begin that differ when it is answered again: `"cached":false,…`, up to the
     // end (envelope.h). Nothing: the body is the same each time.
     std::optional<std::size_t> cached_at{};

@@ -38,6 +38,13 @@ def test_the_first_start_prints_a_login_that_counts_once(program: Path, tmp_path
         assert signed_in.status == 200, signed_in.body
         assert _sign_in(server, code=code).status == 401
         token = signed_in.json["access_token"]
+        user = signed_in.json["user"]["id"]
+
+        def written_down() -> list[tuple[int, str]]:
+            rows = _ask(server, "GET", "/api/v1/audit?action=login&method=POST", token).json["data"]
+            return sorted((row["http_status"], row.get("user_id", "")) for row in rows)
+
+        wait_for("who signed in is written down", lambda: written_down() == [(200, user), (401, "")])
         chosen = _ask(server, "POST", "/api/v1/auth/password", token, {"new_password": _PASSWORD})
         assert chosen.status == 204, chosen.body
         server.stop()

@@ -1,5 +1,5 @@
-// What has just happened, for whoever is listening: sockets, event streams. Not a record: an event that nobody
-// hears is gone, what it tells of is kept elsewhere.
+// What has just happened, for whoever is listening: sockets, event streams. Not a record: an event that
+// nobody hears is gone, what it tells of is kept elsewhere.
 #pragma once
 
 #include <string>

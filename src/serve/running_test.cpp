@@ -36,7 +36,9 @@ TEST_F(RunningRoute, aTraceWithoutNewsIsStuck) {
     EXPECT_EQ(api_.get(std::string(route)).at("/data/0/state"), "\"stuck\"");
     EXPECT_EQ(api_.get(std::string(route) + "?state=running").at("/data/0"), "");
     EXPECT_EQ(api_.get(std::string(route) + "?state=stuck").at("/data/0/span_name"), "\"agent\"");
-    const Answer trace = api_.get("/api/v1/traces/" + hex(std::get<std::string>(*span("x").trace("t").get("trace_id"))) + "?include=children");
+    const Answer trace =
+        api_.get("/api/v1/traces/" + hex(std::get<std::string>(*span("x").trace("t").get("trace_id"))) +
+                 "?include=children");
     EXPECT_EQ(trace.at("/data/state"), "\"stuck\"") << trace.body;
 }
 

@@ -19,8 +19,7 @@ std::vector<bool> orphans_of(const query::OneTrace& trace) {
     std::vector<bool> orphaned(trace.spans.size());
     if (trace.spans_cut) return orphaned;
     const TraceTree tree(trace.spans);
-    for (const std::uint32_t row : tree.top())
-        orphaned[row] = !trace.spans.parent_span_id[row].is_zero();
+    for (const std::uint32_t row : tree.top()) orphaned[row] = !trace.spans.parent_span_id[row].is_zero();
     return orphaned;
 }
 

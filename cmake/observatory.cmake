@@ -26,8 +26,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(obs_options INTERFACE -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds
     -Wno-restrict -Wno-stringop-overread -Wno-free-nonheap-object -Wno-dangling-pointer)
 else()
-  # OBS_TRY uses statement expressions, which GCC's -Wpedantic accepts behind __extension__.
-  target_compile_options(obs_options INTERFACE -Wno-gnu-statement-expression -Wno-unused-command-line-argument)
+  # OBS_TRY uses statement expressions, which GCC's -Wpedantic accepts behind __extension__. The stable_sort of
+  # GCC 12's library calls what C++17 deprecated.
+  target_compile_options(obs_options INTERFACE -Wno-gnu-statement-expression -Wno-deprecated-declarations
+    -Wno-unused-command-line-argument)
 endif()
 # x86-64-v2 (2009) has SSE4.2, which CRC32C uses; newer instructions are chosen at run time by the libraries.
 target_compile_options(obs_options INTERFACE -march=x86-64-v2 -fno-omit-frame-pointer)

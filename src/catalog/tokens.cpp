@@ -335,6 +335,10 @@ Result<AccessTokens> AccessTokens::of(const DataDirectory& directory, Catalog& c
     return with_secret(Secret(OBS_TRY(catalog.setting_or_set("jwt_secret", random_text(64)))));
 }
 
+std::string AccessTokens::installation() const {
+    return sha256_hex("installation " + std::string(secret_.reveal())).substr(0, 32);
+}
+
 Result<std::string> AccessTokens::issue(const TokenRequest& request, UnixNanos now) const {
     if (request.lifetime < Nanos::seconds(1) || request.lifetime > Nanos::days(longest_lifetime_days))
         return fail(ErrorKind::invalid_input, "a token lives from one second to {} days",

@@ -123,6 +123,10 @@ public:
     };
     void trust(Trust others) { others_ = std::move(others); }
 
+    // What those have in common who sign with this secret, and so believe each other's tokens; tells nothing
+    // of it.
+    std::string installation() const;
+
     // Fails with `invalid_input` for a lifetime that is not positive or above ten years.
     Result<std::string> issue(const TokenRequest& request, UnixNanos now) const;
     // `token` without its scheme.

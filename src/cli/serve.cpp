@@ -31,12 +31,14 @@
 #include "enrich/enrich.h"
 #include "ingest/ingest.h"
 #include "ingest/rollups.h"
+#include "live/hub.h"
 #include "net/server.h"
 #include "pricing/price_table.h"
 #include "query/figures.h"
 #include "query/live_data.h"
 #include "receive/otlp_service.h"
 #include "serve/api_service.h"
+#include "serve/live_relay.h"
 #include "serve/rate_limit.h"
 #include "serve/redis.h"
 #include "store/clickhouse/clickhouse_store.h"
@@ -219,6 +221,7 @@ public:
     // A start that failed half way: the threads stop before what they use.
     ~Program() {
         stop_alerts();
+        if (hub_) hub_->stop();
         if (rollups_) rollups_->stop();
         if (writer_) writer_->stop(std::chrono::steady_clock::now());
     }
@@ -263,6 +266,7 @@ public:
         if (!server_->drain(drain_within)) log::warning("stopped before every request was answered");
         finish_audit();
         stop_alerts();
+        hub_->stop();
         rollups_->stop();
         const bool written = writer_->stop(std::chrono::steady_clock::now() + flush_within);
         if (!written)
@@ -293,6 +297,8 @@ private:
         rollup_schedule_.emplace(schedule_options(settings_));
         StoreWriter::Options writing = writer_options(settings_, *directory_);
         writing.rollups = &*rollup_schedule_;
+        hub_.emplace(live::Hub::Options{});
+        writing.live = &*hub_;
         writer_ =
             std::make_unique<StoreWriter>(std::move(writing), *store_, *journal_, *open_traces_, *enricher_);
         OBS_TRY_VOID(resends_.open(directory_->journal(), system_now()));
@@ -304,8 +310,9 @@ private:
         ByteBudget::Options budget;
         budget.limit = settings_.byte_budget;
         budget_.emplace(budget);
-        ingest_.emplace(ingest_options(settings_, spend_), *enricher_, *journal_, *writer_, resends_,
-                        *budget_);
+        Ingest::Options taking = ingest_options(settings_, spend_);
+        taking.live = &*hub_;
+        ingest_.emplace(std::move(taking), *enricher_, *journal_, *writer_, resends_, *budget_);
         return {};
     }
 
@@ -319,7 +326,7 @@ private:
         budgets_.emplace(alert::BudgetWatch::Options{.every = settings_.budget_interval,
                                                      .source = directory_->id(),
                                                      .ready = [this] { return writer_->recovered(); }},
-                         *catalog_, *figures_, spend_, nullptr, [this] { webhooks_->wake(); });
+                         *catalog_, *figures_, spend_, &*hub_, [this] { webhooks_->wake(); });
         budgets_->start();
         budget_parts_.emplace(serve::BudgetParts{*catalog_, spend_, *budgets_, webhooks.targets});
         signals_.emplace(*catalog_);
@@ -345,6 +352,7 @@ private:
         start_alerts();
         if (!settings_.redis.empty())
             redis_.emplace(OBS_TRY(serve::redis_address_from(settings_.redis.reveal()), "--redis"));
+        OBS_TRY_VOID(start_hub());
         workers_.emplace();
         receive::OtlpService::Options otlp;
         otlp.body_limit = settings_.body_limit;
@@ -354,6 +362,8 @@ private:
 
         serve::ApiOptions api;
         api.cors_origins = settings_.cors_origins;
+        api.live.connections = settings_.live_connections;
+        api.live.connections_per_user = settings_.live_connections_per_user;
         api.rates = OBS_TRY(serve::rate_limits_from(settings_.rate_limits), "--rate-limits");
         serve::ApiParts parts{
             .store = *store_,
@@ -369,6 +379,7 @@ private:
                             std::function<void(bool)> done) { keep_audit(std::move(rows), std::move(done)); },
             .auth = &*auth_,
             .budgets = &*budget_parts_,
+            .hub = &*hub_,
             .rollups = current_rollups_ ? &*current_rollups_ : nullptr,
             .cost_signals = &*signals_,
             .time_zone = [this](const Scope& scope) { return time_zone_of(scope); },
@@ -380,6 +391,7 @@ private:
                                       .rollup_schedule = *rollup_schedule_,
                                       .journal = *journal_,
                                       .receive = otlp_->metrics(),
+                                      .hub = *hub_,
                                       .budget = *budget_,
                                       .store = *store_,
                                       .budgets = *budgets_,
@@ -405,6 +417,20 @@ private:
         first_login_ = OBS_TRY(first_login(*catalog_, system_now()));
         first_token_ = OBS_TRY(authority_->tokens().issue(
             {.role = Role::admin, .lifetime = first_token_lifetime, .subject = "start"}, system_now()));
+        return {};
+    }
+
+    Result<void> start_hub() {
+        if (redis_) {
+            serve::LiveRelay::Options options;
+            options.installation = authority_->tokens().installation();
+            relay_.emplace(
+                *redis_, std::move(options), [this] { return hub_->stats().listeners != 0; },
+                [this](std::string_view message) { hub_->receive(message); });
+            metrics_.add([this](serve::MetricsText& out) { relay_->write(out); });
+            hub_->connect(*relay_);
+        }
+        hub_->start();
         return {};
     }
 
@@ -450,6 +476,7 @@ private:
     std::optional<ByteBudget> budget_;
     std::optional<OpenTraces> open_traces_;
     std::optional<RollupSchedule> rollup_schedule_;
+    std::optional<live::Hub> hub_;  // other parts publish here too: it is a LiveEvents
     std::unique_ptr<StoreWriter> writer_;
     std::mutex audit_mutex_;
     std::condition_variable audit_kept_;
@@ -467,6 +494,7 @@ private:
     std::optional<Signals> signals_;
     serve::Metrics metrics_;
     std::optional<serve::Redis> redis_;
+    std::optional<serve::LiveRelay> relay_;
     std::optional<net::Workers> workers_;
     std::optional<receive::OtlpService> otlp_;
     std::optional<serve::ApiService> api_;

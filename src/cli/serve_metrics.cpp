@@ -149,6 +149,29 @@ void write_webhooks(MetricsText& out, const alert::Webhooks& webhooks) {
                     {{"outcome", outcome}}, number(count));
 }
 
+void write_live(MetricsText& out, const live::Hub& hub) {
+    const live::Hub::Stats stats = hub.stats();
+    out.gauge("live_listeners", "Clients that events go to", {}, number(stats.listeners));
+    out.gauge("live_filters", "Different filters of them", {}, number(stats.filters));
+    out.gauge("live_traces", "Traces that are being watched", {}, number(stats.traces));
+    out.gauge("live_queue_bytes", "Waiting to become events", {}, number(stats.queued_bytes));
+    for (const LiveEventType type : live::all_event_types)
+        out.counter("live_events_total", "Events, whoever heard of them",
+                    {{"event", std::string(live::name_of(type))}},
+                    number(stats.events[live::index_of(type)]));
+    out.counter("live_delivered_total", "Events given to clients", {}, number(stats.delivered));
+    out.counter("live_delivered_bytes_total", "Their bytes", {}, number(stats.delivered_bytes));
+    out.counter("live_cut_off_total", "Clients who read too slowly", {}, number(stats.cut_off));
+    const auto dropped = [&](std::string what, std::uint64_t count) {
+        out.counter("live_dropped_total", "Not watched, for lack of room", {{"what", std::move(what)}},
+                    number(count));
+    };
+    dropped("spans", stats.dropped_spans);
+    dropped("events", stats.dropped_events);
+    out.counter("live_unreadable_total", "Messages of other instances that made no sense", {},
+                number(stats.unreadable));
+}
+
 }  // namespace
 
 void add_metric_sources(serve::Metrics& metrics, const MetricParts& parts) {
@@ -164,6 +187,7 @@ void add_metric_sources(serve::Metrics& metrics, const MetricParts& parts) {
         write_budgets(out, watch, spend);
     });
     metrics.add([&webhooks = parts.webhooks](MetricsText& out) { write_webhooks(out, webhooks); });
+    metrics.add([&hub = parts.hub](MetricsText& out) { write_live(out, hub); });
     metrics.add([&budget = parts.budget](MetricsText& out) {
         out.gauge("intake_budget_used_bytes", "Bytes on their way through the program", {},
                   number(budget.used()));

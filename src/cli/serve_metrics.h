@@ -10,6 +10,7 @@
 #include "ingest/rollups.h"
 #include "ingest/store_writer.h"
 #include "journal/journal.h"
+#include "live/hub.h"
 #include "receive/receive_metrics.h"
 #include "serve/metrics.h"
 #include "store/span_store.h"
@@ -25,6 +26,7 @@ struct MetricParts {
     const RollupSchedule& rollup_schedule;
     const Journal& journal;
     const receive::ReceiveMetrics& receive;
+    const live::Hub& hub;
     const ByteBudget& budget;
     SpanStore& store;
     const alert::BudgetWatch& budgets;

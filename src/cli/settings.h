@@ -45,6 +45,8 @@ struct ServeSettings {
     std::string jwt_issuer, jwt_audience;  // what their tokens must name; empty: anything
     Nanos session_lifetime = Nanos::hours(12);
     Secret redis;  // redis://… or unix://…; empty: limits and cached answers are this process's own
+    std::uint32_t live_connections = 2048;  // clients that listen to events
+    std::uint32_t live_connections_per_user = 64;
     std::string rate_limits;                // `viewer=2000,admin=0` over the built-in ones
     std::filesystem::path prices;           // empty: only the built-in catalogue
     std::filesystem::path tls_certificate;  // PEM chain; empty: no TLS

@@ -200,8 +200,11 @@ void Ingest::keep(Understood understood, Done done) {
         Understood understood;
         Done done;
         ByteBudget::Token token;
+        SpanBatch watched;  // a copy for who watches, made here and not on the journal's thread
     };
-    auto kept = std::make_shared<Kept>(std::move(understood), std::move(done), std::move(*token));
+    auto kept =
+        std::make_shared<Kept>(std::move(understood), std::move(done), std::move(*token), SpanBatch());
+    if (options_.live != nullptr && options_.live->wanted()) kept->watched = kept->understood.payload.spans;
     journal_.submit(RecordKind::rows, record, [this, request, refuse, kept](Result<Sequence> sequence) {
         if (!sequence) {
             refuse(kept->done, std::move(sequence).error());
@@ -215,6 +218,7 @@ void Ingest::keep(Understood understood, Done done) {
         const Result<Accepted> accepted = std::move(kept->understood.accepted);
         for (const Done& waiting : others) waiting(accepted);
         kept->done(accepted);
+        if (!kept->watched.empty()) options_.live->kept(std::move(kept->watched));
     });
     // A huge request must not keep its memory for the life of the thread.
     if (record.capacity() > (std::size_t{8} << 20)) std::string().swap(record);

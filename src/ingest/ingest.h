@@ -18,6 +18,7 @@
 #include "ingest/store_writer.h"
 #include "journal/journal.h"
 #include "model/intake.h"
+#include "model/live_spans.h"
 #include "model/spend_limits.h"
 
 namespace obs {
@@ -35,6 +36,7 @@ public:
         DecodeLimits limits{};
         // Items that began earlier are refused: their table would erase them at once. By signal.
         Nanos keep_spans = Nanos::days(90), keep_logs = Nanos::days(30), keep_metrics = Nanos::days(90);
+        LiveSpans* live = nullptr;  // told of spans that are kept; outlives this
         Clock clock = system_now;
         const SpendLimits* spend_limits = nullptr;  // hard limits of budgets; null: there are none
     };

@@ -88,6 +88,7 @@ protected:
         Ingest::Options options;
         options.clock = [this] { return UnixNanos{now_.load()}; };
         options.spend_limits = &limits_;
+        options.live = &watcher_;
         ingest_ = std::make_unique<Ingest>(options, enricher(), journal_, *writer_, resends_, budget_);
     }
 
@@ -118,6 +119,17 @@ protected:
         OverLimit said;
     };
 
+    class Watcher final : public LiveSpans {
+    public:
+        bool wanted() const override { return watches; }
+        void kept(SpanBatch rows) override {
+            for (std::size_t row = 0; row < rows.size(); ++row) names.emplace_back(rows.span_name[row]);
+        }
+        void settled(std::vector<SettledTrace>) override {}
+        bool watches = true;
+        std::vector<std::string> names;
+    };
+
     SpanBatch stored(std::size_t rows) {
         EXPECT_TRUE(eventually([&] { return writer_->stats().rows_written >= rows; }));
         return stored_spans(store_);
@@ -131,11 +143,30 @@ protected:
     ByteBudget budget_{{.limit = std::size_t{1} << 20}};
     std::atomic<std::int64_t> now_ = noon.since_epoch + 1'000'000'000;
     Limits limits_;
+    Watcher watcher_;
     std::unique_ptr<StoreWriter> writer_;
     std::unique_ptr<Ingest> ingest_;
     std::mutex mutex_;
     std::vector<std::string> answers_;
 };
+
+TEST_F(IngestTest, whoWatchesHearsOfSpansWhenTheyAreSafe) {
+    journal_.waits = true;
+    send(call_json("one"));
+    send(call_json("one"));
+    EXPECT_THAT(watcher_.names, testing::IsEmpty());
+    journal_.answer();
+    EXPECT_THAT(watcher_.names, ElementsAre("one")) << "a repeated request is no news";
+    watcher_.watches = false;
+    send(call_json("two"));
+    watcher_.watches = true;
+    journal_.answer();
+    EXPECT_THAT(watcher_.names, ElementsAre("one"));
+    journal_.refuses = Error{ErrorKind::unavailable, "full", {}};
+    send(call_json("three"));
+    journal_.answer();
+    EXPECT_THAT(watcher_.names, ElementsAre("one")) << "what is not kept is no news";
+}
 
 TEST_F(IngestTest, aSpanOverAHardLimitIsKeptAndMarked) {
     limits_.said = {.flagged = {0}, .refused = {}, .budget = "team"};

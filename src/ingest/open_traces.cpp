@@ -172,15 +172,16 @@ void mark_rollups(Trace& trace) {
     }
 }
 
-// What rows are still to count, or not to count any more, when all spans are there.
+// What rows are still to count, or not to count any more, when all spans are there; `counts` is final then.
 void settle_usage(TraceId id, Trace& trace, Amendments& changes) {
     mark_rollups(trace);
-    for (const OpenSpan& span : trace.spans) {
+    for (OpenSpan& span : trace.spans) {
         if (!span.present) continue;
         const bool owns = span.rollup && !span.call_below && !span.rollup_below;
         const bool repeats = span.rollup ? !owns : span.call && span.call_below;
         if (owns && (!span.counts || span.replayed)) changes.to_own.push_back({span.ts, id, span.id});
         if (repeats && (span.counts || span.replayed)) changes.to_rollup.push_back({span.ts, id, span.id});
+        span.counts = owns || (span.counts && !repeats);
     }
 }
 
@@ -344,6 +345,8 @@ struct OpenTraces::State {
     std::map<std::uint32_t, Again> again;            // the same
     std::map<std::uint32_t, Join> joins;
     std::vector<std::pair<TraceKey, SpanId>> rejoins;  // spans with OpenSpan::rejoin
+    bool list_settled = false;
+    std::vector<SettledTrace> settled_traces;  // when they are listed
 
     std::uint32_t tenant_number(const Tenant& tenant) {
         for (std::uint32_t at = 0; at < tenants.size(); ++at)
@@ -505,8 +508,10 @@ struct OpenTraces::State {
         const auto found = traces.find(key);
         if (found == traces.end()) return;
         Trace& trace = found->second;
+        bool asks = false;
         if (const OpenSpan* first = root_of(trace); first != nullptr) {
-            if (must_ask(key, trace, *first)) {
+            asks = must_ask(key, trace, *first);
+            if (asks) {
                 of_tenant(again, key.tenant).traces.push_back(extent_of(key.trace, trace, *first));
             } else {
                 if (trace.spans.size() > 1 || first->rollup)
@@ -517,9 +522,19 @@ struct OpenTraces::State {
         if (trace.content)
             for (const auto& [span, row] : trace.content->places)
                 if (!trace.has(span)) ++stats.unmatched_events;
+        if (list_settled) settled_traces.push_back(listed(key, trace, asks));
         settled.add(key);
         forget(found);
         ++stats.settled_traces;
+    }
+
+    SettledTrace listed(const TraceKey& key, const Trace& trace, bool store_knows) const {
+        SettledTrace made{tenants[key.tenant].org, tenants[key.tenant].project, key.trace};
+        if (store_knows) return made;
+        made.calls.emplace();
+        for (const OpenSpan& span : trace.spans)
+            if (span.present && span.counts) made.calls->push_back(span.id);
+        return made;
     }
 
     static Again::Trace extent_of(TraceId id, const Trace& trace, const OpenSpan& any) {
@@ -676,10 +691,11 @@ void OpenTraces::content(const Arrival& arrival, const SpanBatch& rows) {
     }
 }
 
-OpenTraces::Due OpenTraces::due(UnixNanos now) {
+OpenTraces::Due OpenTraces::due(UnixNanos now, Listing listing) {
     running_.forget_old(now);
     State& state = *state_;
     const std::lock_guard lock(state.mutex);
+    state.list_settled = listing == Listing::settled;
     for (const auto& [key, span] : std::exchange(state.rejoins, {})) state.rejoin(key, span);
     state.wheel.turn(now, [&](const TraceKey& key) { state.look_at(key, now); });
     state.make_room();
@@ -688,6 +704,7 @@ OpenTraces::Due OpenTraces::due(UnixNanos now) {
         if (!amendments.empty()) found.amendments.push_back(std::move(amendments));
     for (auto& [tenant, again] : state.again) found.again.push_back(std::move(again));
     for (auto& [tenant, join] : state.joins) found.joins.push_back(std::move(join));
+    found.settled = std::exchange(state.settled_traces, {});
     state.amendments.clear();
     state.again.clear();
     state.joins.clear();

@@ -18,6 +18,7 @@
 #include "journal/journal.h"
 #include "model/batches.h"
 #include "model/intake.h"
+#include "model/live_spans.h"
 #include "store/span_store.h"
 
 namespace obs {
@@ -75,10 +76,12 @@ public:
         std::vector<Amendments> amendments;
         std::vector<Again> again;
         std::vector<Join> joins;
+        std::vector<SettledTrace> settled{};  // when asked for
         bool empty() const { return amendments.empty() && again.empty() && joins.empty(); }
     };
     // What became known since the last call, and what settles by now.
-    Due due(UnixNanos now);
+    enum class Listing { nothing, settled };
+    Due due(UnixNanos now, Listing listing = Listing::nothing);
 
     // Adds what has to change in all the stored rows of some traces of one project, so that they are settled.
     // Asks for nothing where they are. Any thread.

@@ -109,6 +109,26 @@ TEST_P(Usage, doesNotDependOnTheOrderOfArrival) {
     } while (std::next_permutation(order.begin(), order.end()));
 }
 
+// Those who watch learn which spans count; they need not know how that is found.
+TEST_P(Usage, listsWhatCountsWhenItSettles) {
+    Bed bed;
+    for (const auto& batch : GetParam().batches) bed.send(batch);
+    const auto settled = bed.open.due(bed.now + Nanos::seconds(3'600), OpenTraces::Listing::settled).settled;
+    std::vector<SpanId> counts;
+    Bed other;
+    for (const auto& batch : GetParam().batches) other.send(batch);
+    other.settle_all();
+    const SpanBatch stored = stored_spans(other.store);
+    for (std::size_t row = 0; row < stored.size(); ++row)
+        if (stored.is_call[row] != 0) counts.push_back(stored.span_id[row]);
+    ASSERT_EQ(settled.size(), 1U);
+    EXPECT_EQ(settled.front().org, "default");
+    ASSERT_TRUE(settled.front().calls.has_value());
+    EXPECT_THAT(*settled.front().calls, testing::UnorderedElementsAreArray(counts));
+    EXPECT_THAT(bed.open.due(bed.now + Nanos::seconds(7'200), OpenTraces::Listing::settled).settled,
+                testing::IsEmpty());
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Traces, Usage,
     testing::Values(UsageCase{"a_call_alone", {{call("c1", "")}}, "c1 10+5 call root\n"},

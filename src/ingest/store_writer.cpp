@@ -410,13 +410,16 @@ void StoreWriter::spans_changed(std::span<const UnixNanos> starts) {
 
 // False when the time to stop has come before all of it was done; then a replay does it again.
 bool StoreWriter::settle() {
-    OpenTraces::Due due = open_.due(options_.clock());
+    const bool watched = options_.live != nullptr && options_.live->wanted();
+    OpenTraces::Due due =
+        open_.due(options_.clock(), watched ? OpenTraces::Listing::settled : OpenTraces::Listing::nothing);
     for (Amendments& amendments : due.amendments)
         if (!amendments.empty() && !amend(std::move(amendments))) return false;
     for (OpenTraces::Again& again : due.again)
         if (!settle_again(std::move(again))) return false;
     for (const OpenTraces::Join& each : due.joins)
         if (!join(each)) return false;
+    if (!due.settled.empty()) options_.live->settled(std::move(due.settled));
     return true;
 }
 

@@ -25,6 +25,7 @@
 #include "ingest/resends.h"
 #include "ingest/rollup_schedule.h"
 #include "journal/journal.h"
+#include "model/live_spans.h"
 #include "store/span_store.h"
 
 namespace obs {
@@ -49,6 +50,7 @@ public:
         Nanos keep_content{};
         Nanos keep_quarantine{};
         RollupSchedule* rollups = nullptr;  // told which spans changed; outlives this
+        LiveSpans* live = nullptr;          // told which traces settled; outlives this
         Clock clock = system_now;
     };
 

@@ -332,6 +332,7 @@ private:
         if (upgraded) codec_.emplace(wire_, *session_);
         session_->opened(flow_);
         if (draining_) return drain();
+        if (gone_) return end();
         const std::string behind = std::exchange(kept_, {});
         if (upgraded && !behind.empty()) receive_frames(behind);
     }

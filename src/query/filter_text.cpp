@@ -6,6 +6,7 @@
 
 #include "base/ids.h"
 #include "query/fields.h"
+#include "store/field.h"
 
 namespace obs::query {
 
@@ -15,17 +16,13 @@ std::string text_of(const Scalar& value) {
     if (const auto* integer = std::get_if<std::int64_t>(&value)) return fmt::format("{}", *integer);
     if (const auto* number = std::get_if<double>(&value)) return fmt::format("{}f", *number);
     const std::string& text = std::get<std::string>(value);
-    const bool printable = std::ranges::all_of(text, [](char c) { return c >= 0x20 && c < 0x7f; });
+    const bool printable =
+        std::ranges::all_of(text, [](char c) { return c >= 0x20 && c < 0x7f && c != '"'; });
     return printable ? fmt::format("\"{}\"", text) : "0x" + to_hex(std::as_bytes(std::span(text)));
 }
 
-std::string text_of(const FieldRef& field) {
-    if (field.derived == Derived::tokens_per_second) return "tokens_per_second";
-    return std::string(field.column->name) + (field.key.empty() ? "" : "." + field.key);
-}
-
 std::string text_of(const Condition& condition) {
-    std::string text = text_of(condition.field) + " ";
+    std::string text = field_name(condition.field) + " ";
     if (condition.op == Operator::missing) return text + "missing";
     if (condition.op == Operator::present) return text + "present";
     text += name_of(condition.op);

@@ -1,4 +1,5 @@
-// Filters as one line that a person can read, for tests: `all(model eq "gpt-4o", total_cost gt 10000000)`.
+// Filters as one line that a person can read, and that no other filter has: `all(model eq "gpt-4o",
+// total_cost gt 10000000)`.
 #pragma once
 
 #include <string>

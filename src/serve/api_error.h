@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "catalog/tokens.h"
 #include "net/http.h"
 
 namespace obs::serve {
@@ -35,6 +36,7 @@ enum class ErrorCode : std::uint8_t {
     body_too_large,
     headers_too_large,
     unsupported_encoding,
+    upgrade_required,
     resource_not_found,
     trace_not_found,
     job_not_found,
@@ -66,6 +68,8 @@ struct ErrorInfo {
 };
 const ErrorInfo& info_of(ErrorCode code);
 std::span<const ErrorInfo> all_errors();
+// What a token or a key that was refused is called.
+ErrorCode code_of_fault(TokenFault fault);
 
 struct [[nodiscard]] ApiError {
     ErrorCode code;

@@ -10,6 +10,7 @@
 #include "serve/admin_routes.h"
 #include "serve/cost_routes.h"
 #include "serve/facet_routes.h"
+#include "serve/live_routes.h"
 #include "serve/log_routes.h"
 #include "serve/metric_query_routes.h"
 #include "serve/openapi.h"
@@ -82,15 +83,7 @@ ErrorCode code_of_status(int status) {
     }
 }
 
-ErrorCode code_of_fault(TokenFault fault) {
-    switch (fault) {
-        case TokenFault::expired: return ErrorCode::expired_token;
-        case TokenFault::key: return ErrorCode::invalid_api_key;
-        default: return ErrorCode::invalid_token;
-    }
-}
-
-Router build_router(SpanStore& store, const ApiParts& parts) {
+Router build_router(SpanStore& store, const ApiParts& parts, const ApiOptions& options) {
     std::vector<Route> routes = trace_routes(store, parts.live, parts.stuck_after);
     const AnalyticsParts analytics{store, parts.live, parts.rollups, parts.cost_signals, parts.time_zone};
     for (const auto& more : {cost_routes, facet_routes, performance_routes, metric_query_routes})
@@ -100,6 +93,12 @@ Router build_router(SpanStore& store, const ApiParts& parts) {
     for (Route& route : log_routes(store, parts.live)) routes.push_back(std::move(route));
     for (Route& route : running_routes(store, parts.live, parts.stuck_after))
         routes.push_back(std::move(route));
+    if (parts.hub != nullptr) {
+        const auto sessions =
+            std::make_shared<LiveSessions>(*parts.hub, parts.verify, parts.clock, options.live);
+        parts.metrics.add([sessions](MetricsText& out) { sessions->write(out); });
+        for (Route& route : live_routes(sessions)) routes.push_back(std::move(route));
+    }
     if (parts.auth != nullptr) {
         for (Route& route : auth_routes(*parts.auth)) routes.push_back(std::move(route));
         for (Route& route : admin_routes(*parts.auth)) routes.push_back(std::move(route));
@@ -141,27 +140,6 @@ void add_rate_headers(const RateVerdict& verdict, UnixNanos now, net::Headers& h
                 std::to_string(seconds_up(Nanos{now.since_epoch + verdict.full_in.count})));
 }
 
-bool same_word(std::string_view a, std::string_view lower) {
-    return std::ranges::equal(a, lower, {}, [](char c) { return c >= 'A' && c <= 'Z' ? char(c | 0x20) : c; });
-}
-
-// The token behind `Bearer `, or the key, or why there is neither.
-ApiResult<std::string_view> credential_of(const net::RequestHead& head) {
-    const std::string_view header = head.headers.get("authorization");
-    if (const std::string_view key = head.headers.get("x-api-key"); header.empty() && !key.empty())
-        return key;
-    if (header.empty())
-        return refuse(ErrorCode::missing_authorization, "Authorization",
-                      "send Authorization: Bearer <token>; `observatory token` makes one");
-    const std::size_t space = header.find(' ');
-    if (space == std::string_view::npos || !same_word(header.substr(0, space), "bearer"))
-        return refuse(ErrorCode::invalid_authorization, "Authorization",
-                      "the header is `Authorization: Bearer <token>`");
-    return header.substr(header.find_first_not_of(' ', space) == std::string_view::npos
-                             ? header.size()
-                             : header.find_first_not_of(' ', space));
-}
-
 }  // namespace
 
 ApiService::ApiService(ApiParts parts, ApiOptions options)
@@ -174,7 +152,7 @@ ApiService::ApiService(ApiParts parts, ApiOptions options)
               .redis = parts_.redis,
               .redis_prefix = fmt::format("llmobs:answer:1:{}:", parts_.data_id)}),
       audit_(parts_.audit, {}),
-      router_(build_router(store_, parts_)),
+      router_(build_router(store_, parts_, options_)),
       workers_(options_.threads, options_.queue) {
     parts_.metrics.add([this](MetricsText& out) { http_.write(out); });
     parts_.metrics.add([this](MetricsText& out) { store_.write_metrics(out); });
@@ -189,7 +167,7 @@ ApiResult<std::shared_ptr<const Principal>> ApiService::recognised(const net::Re
                                                                    const Route& route, UnixNanos now) const {
     if (route.access == Access::open) return nullptr;
     if (route.access == Access::open_on_loopback && head.listener_on_loopback) return nullptr;
-    const std::string_view credential = OBS_ANSWER(credential_of(head));
+    const std::string credential = OBS_ANSWER(credential_of(head, route.credential));
     auto principal = parts_.verify(credential, now);
     if (!principal)
         return refuse(code_of_fault(principal.error().fault), "Authorization", "{}",
@@ -280,7 +258,8 @@ net::Response ApiService::answered(const net::Request& request, const Admitted& 
             return again(*kept, request.head, admitted, request.received);
         add_cache_headers(*kept, kept->first_tag, response.headers);
     }
-    response.headers.add("content-type", std::string(reply->content_type));
+    response.session = std::move(reply->session);
+    if (response.status != 101) response.headers.add("content-type", std::string(reply->content_type));
     response.body = std::move(reply->body);
     return finished(std::move(response), request.head, admitted, request.received, {},
                     reply->signed_in.get());

@@ -14,6 +14,7 @@
 #include "base/time.h"
 #include "catalog/authority.h"
 #include "catalog/tokens.h"
+#include "live/hub.h"
 #include "net/http.h"
 #include "net/workers.h"
 #include "query/cost_signals.h"
@@ -23,6 +24,7 @@
 #include "serve/auth_routes.h"
 #include "serve/browser_guard.h"
 #include "serve/budget_routes.h"
+#include "serve/live_sessions.h"
 #include "serve/measured_store.h"
 #include "serve/metrics.h"
 #include "serve/rate_limit.h"
@@ -54,6 +56,8 @@ struct ApiParts {
     const AuthParts* auth = nullptr;
     // Null: the routes are not there.
     const BudgetParts* budgets = nullptr;
+    // Events as they happen; null: the routes are not there.
+    obs::live::Hub* hub = nullptr;
     // Of figures; see AnalyticsParts.
     const query::RollupCurrency* rollups = nullptr;
     const query::CostSignals* cost_signals = nullptr;
@@ -70,6 +74,7 @@ struct ApiOptions {
     std::chrono::milliseconds answer_within{30'000};
     RateLimits rates{};
     std::size_t cache_bytes = 64 << 20;  // answers that may be used again
+    LiveLimits live{};
 };
 
 class ApiService : public net::Service {

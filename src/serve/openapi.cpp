@@ -35,6 +35,7 @@ struct StatusText {
     std::string_view text;
 };
 constexpr StatusText status_texts[] = {
+    {101, "The connection is a WebSocket from here on."},
     {200, "The answer."},
     {201, "It was made."},
     {202, "It was taken on; the answer says where to look."},
@@ -49,6 +50,7 @@ constexpr StatusText status_texts[] = {
     {410, "It was there and has expired."},
     {413, "The body is too large."},
     {415, "The content coding is not known."},
+    {426, "This path takes WebSockets only."},
     {429, "Too many requests; `Retry-After` says when to come back."},
     {500, "A fault of the server; its log says which."},
     {503, "Something that is needed does not answer, or there is no room; try again."},
@@ -211,8 +213,8 @@ void write_header_refs(YamlWriter& yaml, const Route& route) {
 }
 
 void write_success(YamlWriter& yaml, const Route& route, int status) {
-    const bool body =
-        status != 204 && (!route.docs.answer.empty() || route.docs.content_type != "application/json");
+    const bool body = status != 204 && status != 101 &&
+                      (!route.docs.answer.empty() || route.docs.content_type != "application/json");
     yaml.key(std::to_string(status)).begin_object().field("description", text_of(status));
     write_header_refs(yaml, route);
     if (body) write_content(yaml, route.docs.content_type, route.docs.answer, route.docs.or_as);

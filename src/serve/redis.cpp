@@ -1,6 +1,7 @@
 #include "serve/redis.h"
 
 #include <netdb.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -299,6 +300,44 @@ std::optional<RedisReply> Redis::script(std::string_view lua, std::span<const st
     if (reply && reply->kind == RedisReply::Kind::error && reply->text.starts_with("NOSCRIPT") && load())
         reply = run();
     return reply;
+}
+
+struct RedisSubscription::Line {
+    Connection connection;
+};
+
+RedisSubscription::RedisSubscription(std::unique_ptr<Line> line) : line_(std::move(line)) {}
+RedisSubscription::~RedisSubscription() = default;
+
+std::unique_ptr<RedisSubscription> Redis::subscribe(std::string_view channel) const {
+    if (!state_->well) return nullptr;
+    std::string host;
+    {
+        const std::lock_guard lock(state_->mutex);
+        host = state_->number;
+    }
+    Connection connection = state_->connect(host);
+    const std::string_view words[] = {"SUBSCRIBE", channel};
+    if (!connection || !accepted(*connection, words)) return nullptr;
+    auto line = std::make_unique<RedisSubscription::Line>(std::move(connection));
+    return std::unique_ptr<RedisSubscription>(new RedisSubscription(std::move(line)));
+}
+
+bool RedisSubscription::receive(std::chrono::milliseconds wait,
+                                const std::function<void(std::string_view)>& message) {
+    redisContext* const context = line_->connection.get();
+    pollfd socket{.fd = context->fd, .events = POLLIN, .revents = 0};
+    if (::poll(&socket, 1, static_cast<int>(wait.count())) <= 0) return true;
+    if (redisBufferRead(context) != REDIS_OK) return false;
+    for (;;) {
+        void* next = nullptr;
+        if (redisReaderGetReply(context->reader, &next) != REDIS_OK) return false;
+        const RawReply raw(static_cast<redisReply*>(next));
+        if (!raw) return true;
+        // ["message", channel, text]
+        const RedisReply reply = reply_of(*raw);
+        if (reply.list.size() == 3 && reply.list[0].text == "message") message(reply.list[2].text);
+    }
 }
 
 bool Redis::well() const {

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -38,6 +39,8 @@ struct RedisReply {
     std::vector<RedisReply> list{};
 };
 
+class RedisSubscription;
+
 // Connections are shared by the threads that ask. Thread-safe.
 class Redis {
 public:
@@ -60,6 +63,9 @@ public:
     std::optional<RedisReply> script(std::string_view lua, std::span<const std::string_view> keys,
                                      std::span<const std::string_view> arguments);
 
+    // The messages of a channel, on a connection of its own; null while Redis is away.
+    std::unique_ptr<RedisSubscription> subscribe(std::string_view channel) const;
+
     // Whether the last answer came.
     bool well() const;
     std::uint64_t failures() const;
@@ -67,6 +73,21 @@ public:
 private:
     struct State;
     std::unique_ptr<State> state_;
+};
+
+// Ended by its destructor. One thread.
+class RedisSubscription {
+public:
+    ~RedisSubscription();
+    // Hands over the messages that come within `wait`, and those that are there by then. False when the
+    // connection is lost.
+    bool receive(std::chrono::milliseconds wait, const std::function<void(std::string_view)>& message);
+
+private:
+    friend class Redis;
+    struct Line;
+    explicit RedisSubscription(std::unique_ptr<Line> line);
+    std::unique_ptr<Line> line_;
 };
 
 }  // namespace obs::serve

@@ -17,6 +17,7 @@
 #include "catalog/tokens.h"
 #include "net/http.h"
 #include "serve/api_error.h"
+#include "serve/credential.h"
 #include "serve/parameters.h"
 #include "store/span_store.h"
 
@@ -36,6 +37,8 @@ struct Reply {
     // Where in `body` its members begin that differ when it is answered again: `"cached":false,…`, up to the
     // end (envelope.h). Nothing: the body is the same each time.
     std::optional<std::size_t> cached_at{};
+    // The answer goes on behind its head; of routes without a cache.
+    std::shared_ptr<net::Session> session{};
 };
 
 // One request on its way through a handler.
@@ -93,6 +96,7 @@ struct Route {
     Handler handler;
     RouteDocs docs{};
     CacheRule cache{};
+    CredentialIn credential = CredentialIn::headers;
 };
 
 // A path that a pattern spells out goes before one with parameters.

@@ -101,7 +101,8 @@ TestApi::TestApi(ApiOptions options, SpanStore* store, TestAccounts* accounts)
                  },
                  .clock = [] { return now; },
                  .auth = &auth_,
-                 .budgets = &budgets_},
+                 .budgets = &budgets_,
+                 .hub = &hub},
         std::move(options));
 }
 

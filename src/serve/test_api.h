@@ -65,6 +65,7 @@ public:
     FakeLive live;
     FakeUnpriced unpriced;
     Metrics metrics;
+    obs::live::Hub hub{obs::live::Hub::Options{}};
     bool ready = true;
     net::RequestHead head;  // what every request begins with
     query::Figures figures;

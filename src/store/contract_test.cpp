@@ -224,6 +224,51 @@ TEST_P(StoreContract, writing_again_under_the_same_id_changes_nothing) {
     EXPECT_EQ(sorted_words(names(Filter{})), "a b c");
 }
 
+TestRow version(std::string_view id, double value) {
+    return score("judge").set("score_id", std::string(id)).set("value", value);
+}
+
+TEST_P(StoreContract, the_last_version_of_a_score_is_the_one_there_is) {
+    const auto values = [&] {
+        std::string text;
+        for (const TestRow& row : ask(rows_where({}, TableId::scores)))
+            text += fmt::format("{}={} ", std::get<std::string>(*row.get("score_id")),
+                                std::get<double>(*row.get("value")));
+        return text;
+    };
+    write({version("a", 1), version("b", 2).at(1s)});
+    EXPECT_EQ(values(), "b=2 a=1 ");
+    write({version("a", 3).at(2s)});
+    EXPECT_EQ(values(), "a=3 b=2 ");
+    write({version("a", 4).at(-48h), version("b", 5).at(48h)});
+    EXPECT_EQ(values(), "b=5 a=4 ") << "whatever day it was given for";
+    write({version("a", 6).at(3s), version("a", 7).at(4s), version("a", 8).at(3s)});
+    EXPECT_EQ(values(), "b=5 a=7 ") << "of a request the one that was given last";
+    write_under(new_id(), {version("b", 9).at(5s).seq(1)});
+    EXPECT_EQ(values(), "b=5 a=7 ") << "what was sent earlier comes late";
+    write({version("a", 10).at(1s).project("q")});
+    EXPECT_EQ(values(), "b=5 a=7 a=10 ") << "ids are those of a project";
+}
+
+TEST_P(StoreContract, a_score_that_is_taken_back_is_gone) {
+    const auto taken_back = [](std::string_view id) {
+        return TestRow(TableId::scores).at(0s).set("score_id", std::string(id));
+    };
+    write({version("a", 1), version("b", 2).at(-48h), version("c", 3)});
+    write({taken_back("a"), taken_back("b"), taken_back("unknown")});
+    EXPECT_EQ(ask(rows_where({}, TableId::scores)).size(), 1U);
+    write({version("d", 4), taken_back("d")});
+    EXPECT_EQ(ask(rows_where({}, TableId::scores)).size(), 1U) << "in the same request";
+    write({version("a", 5)});
+    EXPECT_EQ(ask(rows_where({}, TableId::scores)).size(), 2U) << "an id may be used again";
+}
+
+TEST_P(StoreContract, scores_without_an_id_are_all_kept) {
+    write({score("judge"), score("judge"), score("judge")});
+    write({score("judge")});
+    EXPECT_EQ(ask(rows_where({}, TableId::scores)).size(), 4U);
+}
+
 TEST_P(StoreContract, an_id_is_remembered_behind_many_others) {
     write_under(org() + "-first", {span("a")});
     for (int i = 0; i < 100; ++i) write({span(fmt::format("x{}", i))});
@@ -315,6 +360,10 @@ TEST_P(StoreContract, every_column_of_every_table_comes_back) {
     for (std::vector<TestRow> rows : tables) {
         SCOPED_TRACE(table_name(rows.front().table()));
         for (TestRow& row : rows) row.set("org_id", org());
+        // A score without a name takes one back.
+        if (rows.front().table() == TableId::scores)
+            for (TestRow& row : rows)
+                if (row.get("name") == nullptr) row.set("name", "n");
         const std::vector<TestRow> written = write(rows);
         EXPECT_EQ(texts_of(ask(rows_where({}, rows.front().table()))), texts_of(written));
     }
@@ -1289,6 +1338,8 @@ TEST_P(StoreContract, content_is_forgotten_and_the_row_stays) {
                .output("out")
                .terms("in out")
                .set("error_message", std::string("secret"))
+               .set("input_sentiment", -0.5)
+               .set("coherence", 0.25)
                .set("events", std::string("[]"))});
     Forget what;
     what.what = Forget::What::content;

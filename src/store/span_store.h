@@ -65,6 +65,7 @@ struct Amendments {
 };
 
 struct Forget {
+    // Content: texts, and figures that follow from them (columns with a presence flagged `with_content`).
     enum class What : std::uint8_t { rows, content };
     What what = What::rows;
     TableId table = TableId::spans;
@@ -90,6 +91,8 @@ public:
     // Writing again under the same id changes nothing. Fails with `invalid_input` when the content can never
     // be stored, with `unavailable` or `overloaded` when a later try can succeed. One caller at a time. `id`
     // is made of [A-Za-z0-9-].
+    // Scores with a score_id are versions (store/score_versions.h): when it returns, the project has one row
+    // with that id, the last, or none when that takes the score back. Meanwhile readers may see two.
     virtual Result<void> write(const AnyBatch& rows, std::string_view id) = 0;
 
     // Changes stored rows; see Amendments. Visible when it returns. Not at the same time as `write`.

@@ -114,9 +114,13 @@ Statement forget_statement(const Forget& forget) {
     if (forget.what == Forget::What::content) {
         std::vector<std::string> emptied, filled;
         for (const ColumnInfo& column : columns_of(forget.table)) {
-            if (!column.has(content)) continue;
-            emptied.push_back(fmt::format("{} = ''", column.name));
-            filled.push_back(fmt::format("{} != ''", column.name));
+            if (column.has(content)) {
+                emptied.push_back(fmt::format("{} = ''", column.name));
+                filled.push_back(fmt::format("{} != ''", column.name));
+            } else if (column.has(with_content) && column.optional) {
+                emptied.push_back(fmt::format("{} = NULL", column.name));
+                filled.push_back(fmt::format("{} IS NOT NULL", column.name));
+            }
         }
         if (emptied.empty()) return {};
         change = fmt::format("UPDATE {}", fmt::join(emptied, ", "));

@@ -13,6 +13,7 @@
 #include "store/clickhouse/newest_first.h"
 #include "store/clickhouse/rollup_figures.h"
 #include "store/clickhouse/rollups.h"
+#include "store/clickhouse/score_versions_sql.h"
 #include "store/order.h"
 #include "store/sql/render.h"
 
@@ -48,10 +49,9 @@ public:
     Result<void> write(const AnyBatch& rows, std::string_view id) override {
         if (size_of(rows) == 0) return {};
         projects_.note(rows);
-        Buffer block;
-        block.reserve(bytes_of(rows) * 2);
-        append_native(rows, block);
-        return within_result(transport_->insert(table_name(table_of(rows)), id, block.view()), id);
+        if (const auto* scores = std::get_if<ScoreBatch>(&rows))
+            return write_scores(versions_of(*scores), id);
+        return insert(rows, id);
     }
 
     Result<void> amend(const Amendments& amendments) override {
@@ -160,6 +160,25 @@ public:
     }
 
 private:
+    Result<void> insert(const AnyBatch& rows, std::string_view id) {
+        Buffer block;
+        block.reserve(bytes_of(rows) * 2);
+        append_native(rows, block);
+        return within_result(transport_->insert(table_name(table_of(rows)), id, block.view()), id);
+    }
+
+    // After the new versions the old ones go: a write that ends in between is made again.
+    Result<void> write_scores(ScoreVersions versions, std::string_view id) {
+        if (!versions.rows.empty()) OBS_TRY_VOID(insert(AnyBatch(std::move(versions.rows)), id));
+        for (const WrittenScores& written : by_project(versions)) {
+            const Table old =
+                OBS_TRY(figures(old_versions_question(written), {}), "cannot find old versions of scores");
+            if (const auto removal = old_versions_removal(written, old))
+                OBS_TRY_VOID(transport_->execute(*removal), "cannot remove old versions of scores");
+        }
+        return {};
+    }
+
     static Result<void> within_result(Result<void> result, std::string_view id) {
         OBS_TRY_VOID(std::move(result), "cannot store {}", id);
         return {};

@@ -185,6 +185,10 @@ Batch storable(std::uint64_t seed, std::size_t rows) {
     auto batch = random_batch<Batch>(seed, rows);
     for (std::size_t row = 0; row < rows; ++row)
         batch.ts.set(row, UnixNanos{1'763'942'400'000'000'000 + static_cast<std::int64_t>(row)});
+    // A score without a name takes one back.
+    if constexpr (std::is_same_v<Batch, ScoreBatch>)
+        for (std::size_t row = 0; row < rows; ++row)
+            if (batch.name[row].empty()) batch.name.set(row, "n");
     return batch;
 }
 

@@ -72,7 +72,8 @@ AnyBatch changed(std::span<const RowRef> rows, std::span<const Change> changes,
 AnyBatch without_content(TableId table, std::span<const RowRef> rows) {
     return assemble(table, rows.size(),
                     [&](const ColumnInfo& column, std::size_t out) -> std::optional<RowRef> {
-                        if (column.has(content)) return std::nullopt;
+                        if (column.has(content) || (column.has(with_content) && column.optional))
+                            return std::nullopt;
                         return rows[out];
                     });
 }

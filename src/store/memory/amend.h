@@ -18,7 +18,7 @@ struct Change {
 
 // The rows as they are after the changes, sorted by ts.
 AnyBatch changed(std::span<const RowRef> rows, std::span<const Change> changes, const Amendments& amendments);
-// The rows without anything flagged `content`.
+// The rows without anything flagged `content`, and without figures that follow from it.
 AnyBatch without_content(TableId table, std::span<const RowRef> rows);
 
 }  // namespace obs::memory

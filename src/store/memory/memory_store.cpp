@@ -14,6 +14,7 @@
 #include "store/memory/amend.h"
 #include "store/memory/answers.h"
 #include "store/memory/segment.h"
+#include "store/score_versions.h"
 
 namespace obs {
 
@@ -136,6 +137,37 @@ std::vector<std::uint32_t> find_rows(const Segment& segment, const Key& key, con
     return found;
 }
 
+// Takes the versions away that count no more, stored ones and those of the batch.
+ScoreBatch replace_versions(Days& days, ScoreVersions versions) {
+    for (auto& [day, segments] : days)
+        for (SharedSegment& segment : segments) {
+            const ScoreBatch& stored = std::get<ScoreBatch>(*segment->rows);
+            std::vector<std::uint32_t> gone;
+            for (std::uint32_t row = 0; row < stored.size(); ++row) {
+                if (!segment->lives(row) || stored.score_id[row].empty()) continue;
+                const auto written = versions.newest.find({std::string(stored.org_id[row]),
+                                                           std::string(stored.project_id[row]),
+                                                           std::string(stored.score_id[row])});
+                if (written == versions.newest.end()) continue;
+                const ScoreVersion there{stored.seq[row], stored.ts[row]};
+                if (written->second.before(there))
+                    written->second = {there.seq, there.ts, true};
+                else
+                    gone.push_back(row);
+            }
+            if (!gone.empty()) replace_without(segment, gone);
+        }
+    remove_empty(days);
+    ScoreBatch rows;
+    for (std::size_t row = 0; row < versions.rows.size(); ++row) {
+        const ScoreBatch& all = versions.rows;
+        const auto newest = versions.newest.find(
+            {std::string(all.org_id[row]), std::string(all.project_id[row]), std::string(all.score_id[row])});
+        if (newest == versions.newest.end() || !newest->second.withdrawn) append_row(rows, all, row);
+    }
+    return rows;
+}
+
 // Changes the rows of one day; their segments lose them, and the changed ones come as a new segment.
 void amend_day(Days& days, std::int32_t day, std::span<const std::pair<Key, Change>> wanted,
                const Amendments& amendments) {
@@ -211,7 +243,11 @@ public:
         if (ids_.contains(std::string(id))) return {};
         OBS_TRY_VOID(check(rows));
         Snapshot next = *current();
-        add_rows(next.of(table_of(rows)), memory::sorted(rows));
+        Days& days = next.of(table_of(rows));
+        if (const auto* scores = std::get_if<ScoreBatch>(&rows))
+            add_rows(days, memory::sorted(AnyBatch(replace_versions(days, versions_of(*scores)))));
+        else
+            add_rows(days, memory::sorted(rows));
         while (bytes_of(next) > options_.most_bytes) dropped_rows_ += drop_oldest(next);
         publish(std::move(next));
         remember(id);

@@ -1,11 +1,11 @@
 #include "enrich/enrich.h"
 
 #include <algorithm>
-#include <array>
 
 #include "base/json_writer.h"
 #include "enrich/event_messages.h"
 #include "enrich/price_calls.h"
+#include "enrich/rate_texts.h"
 #include "enrich/redact.h"
 #include "enrich/resources.h"
 #include "enrich/sample.h"
@@ -256,7 +256,7 @@ EnrichedSpans Enricher::spans(RawSpans&& raw, const Tenant& tenant) const {
     batch.error_message = reader.take_error_messages();
     put_tenant(result.scores, result.scores.size(), tenant.org, tenant.project);
     finish(batch, notes, prices_, result);
-    index_terms(batch, 0, rows);
+    read_texts(batch, 0, rows);
     result.spans = std::move(batch);
     separate_pending(result, pending);
     return result;
@@ -309,7 +309,7 @@ MetricBatch Enricher::metrics(RawMetrics&& raw, const Tenant& tenant) const {
     return std::move(batch);
 }
 
-void Enricher::index_terms(SpanBatch& spans, std::size_t begin, std::size_t end) const {
+void Enricher::read_texts(SpanBatch& spans, std::size_t begin, std::size_t end) const {
     Text made;
     std::string terms;
     const std::size_t stored = std::max(spans.search_text.stored(), end);
@@ -318,11 +318,12 @@ void Enricher::index_terms(SpanBatch& spans, std::size_t begin, std::size_t end)
             if (const std::string_view kept = spans.search_text[row]; !kept.empty()) made.put(row, kept);
             continue;
         }
-        const std::array<std::string_view, 2> texts{spans.input_text[row], spans.output_text[row]};
-        if (texts[0].empty() && texts[1].empty()) continue;
+        const std::string_view input = spans.input_text[row], output = spans.output_text[row];
+        if (input.empty() && output.empty()) continue;
         terms.clear();
-        tokeniser_.append_index_terms(texts, terms);
+        const SharedTerms shared = tokeniser_.append_index_terms(input, output, terms);
         if (!terms.empty()) made.put(row, terms);
+        rate_texts(spans, row, shared);
     }
     spans.search_text = std::move(made);
 }

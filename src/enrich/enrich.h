@@ -68,8 +68,9 @@ public:
     EnrichedLogs logs(RawLogs&& raw, const Tenant& tenant) const;
     MetricBatch metrics(RawMetrics&& raw, const Tenant& tenant) const;
 
-    // Makes search_text of the rows [begin, end) anew from input_text and output_text.
-    void index_terms(SpanBatch& spans, std::size_t begin, std::size_t end) const;
+    // Makes anew what follows from input_text and output_text of the rows [begin, end): search_text, and how
+    // what models and agents were told and said reads (docs/quality.md).
+    void read_texts(SpanBatch& spans, std::size_t begin, std::size_t end) const;
 
 private:
     const PriceTable& prices_;

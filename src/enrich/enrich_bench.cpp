@@ -58,7 +58,7 @@ void enrich(benchmark::State& state, const std::string& body) {
     state.SetItemsProcessed(state.iterations() * spans_in_request);
 }
 
-void index_terms(benchmark::State& state, const std::string& body) {
+void read_texts(benchmark::State& state, const std::string& body) {
     const PriceTable prices = std::move(*PriceTable::load());
     const Tokeniser tokeniser;
     const Enricher enricher(prices, tokeniser);
@@ -66,7 +66,7 @@ void index_terms(benchmark::State& state, const std::string& body) {
     auto decoded = decode_traces(Encoding::json, buffer.view(), {.oldest = Nanos::days(36'500)},
                                  UnixNanos{1'800'000'000'000'000'000});
     SpanBatch spans = enricher.spans(std::move(decoded->rows), {}).spans;
-    for (auto _ : state) enricher.index_terms(spans, 0, spans.size());
+    for (auto _ : state) enricher.read_texts(spans, 0, spans.size());
     state.SetItemsProcessed(state.iterations() * spans_in_request);
 }
 
@@ -74,7 +74,7 @@ BENCHMARK_CAPTURE(enrich, lean, request(lean_span()));
 BENCHMARK_CAPTURE(enrich, ordinary,
                   request(R"({"name":"GET","attrs":{"http.method":"GET","http.status_code":200}})"));
 BENCHMARK_CAPTURE(enrich, content, request(content_span()));
-BENCHMARK_CAPTURE(index_terms, content, request(content_span()));
+BENCHMARK_CAPTURE(read_texts, content, request(content_span()));
 
 }  // namespace
 }  // namespace obs

@@ -1,5 +1,8 @@
 #include "enrich/scores.h"
 
+#include <fmt/format.h>
+
+#include "base/hash.h"
 #include "enrich/flattened.h"
 #include "enrich/resources.h"
 #include "enrich/values.h"
@@ -13,11 +16,19 @@ struct Score {
     std::optional<double> value;
 };
 
+// The identifier of an annotation tells apart those of one name on one thing: many things can share it.
+std::string id_of(const Score& score, const ScoreTarget& target) {
+    const Fingerprint hash =
+        fingerprint("annotation", fmt::format("{}\n{}\n{}\n{}\n{}", target.trace_id.hex(),
+                                              target.span_id.hex(), target.session_id, score.name, score.id));
+    return fmt::format("{:016x}{:016x}", hash.high, hash.low);
+}
+
 void add(ScoreBatch& scores, const Score& score, const ScoreTarget& target, UnixNanos at) {
     if (score.name.empty() || !(score.value || !score.label.empty() || !score.comment.empty())) return;
     const std::size_t row = scores.size();
     scores.ts.put(row, at);
-    if (!score.id.empty()) scores.score_id.put(row, score.id);
+    if (!score.id.empty()) scores.score_id.put(row, id_of(score, target));
     scores.trace_id.put(row, target.trace_id);
     scores.span_id.put(row, target.span_id);
     if (!target.session_id.empty()) scores.session_id.put(row, target.session_id);

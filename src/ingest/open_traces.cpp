@@ -481,7 +481,7 @@ struct OpenTraces::State {
             if (trace.spans[at].replayed) rejoin_later(key, trace.spans[at]);
             ++stats.joined_events;
         }
-        if (changed) enricher.index_terms(rows, row, row + 1);
+        if (changed) enricher.read_texts(rows, row, row + 1);
     }
 
     void rejoin_later(const TraceKey& key, OpenSpan& span) {
@@ -497,7 +497,7 @@ struct OpenTraces::State {
         append_row(row, trace.replayed->rows, trace.replayed->of(span).back());
         for (const std::size_t event : trace.content->of(span))
             merge_content(row, 0, trace.content->rows, event);
-        enricher.index_terms(row, 0, 1);
+        enricher.read_texts(row, 0, 1);
         append_rows(amendments_of(key.tenant).content, row);
     }
 

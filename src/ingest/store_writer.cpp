@@ -525,7 +525,7 @@ bool StoreWriter::join(const OpenTraces::Join& join) {
                 if (join.content.trace_id[event] == rows->trace_id[row])
                     changed = merge_content(one, 0, join.content, event) || changed;
             if (!changed) continue;
-            enricher_.index_terms(one, 0, 1);
+            enricher_.read_texts(one, 0, 1);
             append_rows(amendments.content, one);
         }
         if (!amendments.empty() && !amend(std::move(amendments))) return false;

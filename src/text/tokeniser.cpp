@@ -10,6 +10,7 @@
 #include <unicode/utf8.h>
 
 #include "text/characters.h"
+#include "text/function_words.h"
 #include "text/stems.h"
 #include "text/unique_terms.h"
 
@@ -53,16 +54,25 @@ std::string_view cut(std::string_view text, std::size_t length) {
     return text.substr(0, length);
 }
 
+// At a line's end, and at `.`, `!` or `?` before a blank.
+bool ends_sentence(std::string_view text, std::size_t at) {
+    const char c = text[at];
+    if (c == '\n') return true;
+    if (c != '.' && c != '!' && c != '?') return false;
+    return at + 1 == text.size() || text[at + 1] == ' ' || text[at + 1] == '\n';
+}
+
 // --- what a thread keeps ---
 
-// Stems of the English words that were met last. A word that the row has already is recognised without its
-// stem.
+// Stems of the English words that were met last. A word that the sentence has already is recognised without
+// its stem.
 class KnownWords {
 public:
     static constexpr std::size_t longest = 26;
     struct Word {
-        std::uint64_t row = 0;
+        std::uint64_t sentence = 0;
         std::uint8_t length = 0, stem_length = 0;
+        bool counts = true;  // is no function word
         std::array<char, longest> text{};
         std::array<char, longest + 2> stem{};
         std::string_view stem_text() const { return {stem.data(), stem_length}; }
@@ -94,6 +104,8 @@ public:
     }
 
     void text(std::string_view text);
+    // The text behind is compared with those before, and its sentences with each other.
+    void answer(std::string_view text);
 
 private:
     void folded_text(std::string_view text);
@@ -104,6 +116,7 @@ private:
     ThreadState& state_;
     Purpose purpose_;
     std::size_t term_bytes_;
+    bool sentences_ = false;
 };
 
 // The characters of text beyond ASCII, after folding.
@@ -208,6 +221,7 @@ void Walk::text(std::string_view text) {
             if (length < term_bytes_) word[length++] = byte.lower;
         }
         if (begin == at) {
+            if (sentences_ && ends_sentence(text, at)) state_.terms.end_sentence();
             ++at;
         } else if ((kinds & beyond_ascii) != 0) {
             folded_text(text.substr(begin, at - begin));
@@ -221,6 +235,13 @@ void Walk::text(std::string_view text) {
             (at + 2 == text.size() || byte_of(text[at + 2]).kind == none))
             at += 2;
     }
+}
+
+void Walk::answer(std::string_view answer) {
+    state_.terms.begin_answer();
+    sentences_ = true;
+    text(answer);
+    state_.terms.end_sentence();
 }
 
 void Walk::folded_text(std::string_view text) {
@@ -271,16 +292,17 @@ void Walk::stemmed(std::string_view word, CharClass script) {
     KnownWords::Word& known = state_.known.place_of(word);
     const bool same =
         known.length == word.size() && std::memcmp(known.text.data(), word.data(), word.size()) == 0;
-    if (same && known.row == state_.terms.row()) return;
+    if (same && known.sentence == state_.terms.sentence()) return;
     if (!same) {
         const std::string_view stem = cut(state_.stems.of(word, script), known.stem.size());
         known.length = static_cast<std::uint8_t>(word.size());
         known.stem_length = static_cast<std::uint8_t>(stem.size());
         std::ranges::copy(word, known.text.begin());
         std::ranges::copy(stem, known.stem.begin());
+        known.counts = !is_function_word(word);
     }
-    known.row = state_.terms.row();
-    state_.terms.add(known.stem_text());
+    known.sentence = state_.terms.sentence();
+    state_.terms.add(known.stem_text(), known.counts);
 }
 
 ThreadState& this_thread() {
@@ -301,6 +323,18 @@ void Tokeniser::append_index_terms(std::span<const std::string_view> texts, std:
     const std::string_view terms = state.terms.joined();
     if (!out.empty() && !terms.empty()) out += ' ';
     out += terms;
+}
+
+SharedTerms Tokeniser::append_index_terms(std::string_view question, std::string_view answer,
+                                          std::string& out) const {
+    ThreadState& state = this_thread();
+    Walk walk(state, Purpose::index, limits_.term_bytes);
+    walk.text(cut(question, limits_.text_bytes));
+    walk.answer(cut(answer, limits_.text_bytes));
+    const std::string_view terms = state.terms.joined();
+    if (!out.empty() && !terms.empty()) out += ' ';
+    out += terms;
+    return state.terms.shared();
 }
 
 std::vector<std::string> Tokeniser::query_terms(std::string_view question) const {

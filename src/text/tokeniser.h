@@ -10,6 +10,14 @@
 
 namespace obs {
 
+// What a question and its answer have in common. Counted are terms that are no English function words, each
+// once.
+struct SharedTerms {
+    std::size_t first = 0, second = 0, common = 0;  // of the question, of the answer, of both
+    // Neighbouring sentences of the answer, and those of them that share a term.
+    std::size_t neighbours = 0, linked = 0;
+};
+
 // Terms are in lower case and hold no white space. Safe to call from any thread: what is slow to make is kept
 // by each thread. Invalid UTF-8 separates words.
 class Tokeniser {
@@ -29,6 +37,10 @@ public:
     void append_index_terms(std::string_view text, std::string& out) const {
         append_index_terms({&text, 1}, out);
     }
+
+    // The same of a question and its answer, which are compared on the way.
+    SharedTerms append_index_terms(std::string_view question, std::string_view answer,
+                                   std::string& out) const;
 
     // A row is found when its terms hold all of these. Empty for a question without words (only signs and
     // spaces): such a question finds nothing.

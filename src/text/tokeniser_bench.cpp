@@ -4,6 +4,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include "text/sentiment.h"
 #include "text/tokeniser.h"
 
 namespace obs {
@@ -98,6 +99,30 @@ void question(benchmark::State& state) {
     for (auto _ : state) benchmark::DoNotOptimize(tokeniser.query_terms("refunded orders 退款"));
 }
 BENCHMARK(question);
+
+// As people write to models: half of the words hold sentences together, one in twenty carries a mood.
+void mood(benchmark::State& state) {
+    std::vector<std::string> words = english_words();
+    for (std::size_t i = 7; i < words.size(); i += 20) words[i] = i % 40 == 7 ? "great" : "not helpful.";
+    const std::vector<std::string> texts = texts_of(words, " ", 1500);
+    std::size_t at = 0;
+    for (auto _ : state) benchmark::DoNotOptimize(mood_of(texts[at++ % texts.size()]));
+}
+BENCHMARK(mood);
+
+void question_and_answer(benchmark::State& state) {
+    const std::vector<std::string> questions = texts_of(english_words(), " ", 500),
+                                   answers = texts_of(english_words(), ". ", 1000);
+    const Tokeniser tokeniser;
+    std::string out;
+    std::size_t at = 0;
+    for (auto _ : state) {
+        out.clear();
+        const std::size_t next = at++ % questions.size();
+        benchmark::DoNotOptimize(tokeniser.append_index_terms(questions[next], answers[next], out));
+    }
+}
+BENCHMARK(question_and_answer);
 
 }  // namespace
 }  // namespace obs

@@ -266,5 +266,35 @@ TEST(Terms, doNotDependOnWhatCameBefore) {
     EXPECT_EQ(index("hoping generalization university"), expected);
 }
 
+struct SharedCase {
+    std::string what, question, answer;
+    std::vector<std::size_t> counts;  // as SharedTerms has them
+};
+class Shared : public testing::TestWithParam<SharedCase> {};
+TEST_P(Shared, isWhatBothTextsAreAbout) {
+    std::string terms, alike;
+    const SharedTerms shared = Tokeniser().append_index_terms(GetParam().question, GetParam().answer, terms);
+    EXPECT_THAT((std::vector{shared.first, shared.second, shared.common, shared.neighbours, shared.linked}),
+                testing::ElementsAreArray(GetParam().counts));
+    Tokeniser().append_index_terms(std::vector<std::string_view>{GetParam().question, GetParam().answer},
+                                   alike);
+    EXPECT_EQ(terms, alike);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Texts, Shared,
+    testing::Values(
+        SharedCase{"nothing", "", "", {0, 0, 0, 0, 0}},
+        SharedCase{"stems", "When do refunds arrive?", "Refunding arrives fast", {2, 3, 2, 0, 0}},
+        SharedCase{"function_words_alone", "What is it for?", "It is what it is.", {0, 0, 0, 0, 0}},
+        SharedCase{"repeated", "refund refund order", "order order order", {2, 1, 1, 0, 0}},
+        SharedCase{"linked", "x", "The order shipped. The order was big. Rain fell.", {1, 5, 0, 2, 1}},
+        SharedCase{"linked_over_a_gap", "x", "Order. Rain. Order.", {1, 2, 0, 2, 0}},
+        SharedCase{"lines", "x", "red\nred\n\nblue blue", {1, 2, 0, 2, 1}},
+        SharedCase{"points_inside", "x", "3.5 at example.com", {1, 4, 0, 0, 0}},
+        SharedCase{"of_the_question_alone", "red red", "blue. red. red.", {1, 2, 1, 2, 1}},
+        SharedCase{"no_sentences_in_the_question", "red. red. red.", "red", {1, 1, 1, 0, 0}},
+        SharedCase{"chinese", "退款", "我要退款", {3, 7, 3, 0, 0}}),
+    [](const auto& test) { return test.param.what; });
+
 }  // namespace
 }  // namespace obs

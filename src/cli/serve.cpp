@@ -377,6 +377,14 @@ private:
             .data_id = directory_->id(),
             .audit = [this](AuditBatch rows,
                             std::function<void(bool)> done) { keep_audit(std::move(rows), std::move(done)); },
+            .scores =
+                [this](Tenant whose, ScoreBatch row, std::function<void(Result<void>)> done) {
+                    ingest_->keep_rows(std::move(whose), std::move(row),
+                                       [done = std::move(done)](const Result<Accepted>& kept) {
+                                           if (kept) return done({});
+                                           done(std::unexpected(kept.error()));
+                                       });
+                },
             .auth = &*auth_,
             .budgets = &*budget_parts_,
             .hub = &*hub_,

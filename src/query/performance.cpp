@@ -6,6 +6,8 @@
 #include <tuple>
 #include <utility>
 
+#include "query/scores.h"
+
 namespace obs::query {
 
 namespace {
@@ -138,10 +140,6 @@ Result<std::optional<double>> truncated_rate(const Figures& figures, const Perfo
     const std::int64_t known = table.count(0, "known");
     if (known == 0) return std::optional<double>();
     return std::optional(static_cast<double>(table.count(0, "cut")) / static_cast<double>(known));
-}
-
-bool is_feedback(std::string_view name, std::string_view source) {
-    return source == "HUMAN" || name == "feedback";
 }
 
 Result<void> add_scores(QualityReport& report, const Figures& figures, const PerformanceQuestion& asked,

@@ -99,6 +99,8 @@ Router build_router(SpanStore& store, const ApiParts& parts, const ApiOptions& o
         parts.metrics.add([sessions](MetricsText& out) { sessions->write(out); });
         for (Route& route : live_routes(sessions)) routes.push_back(std::move(route));
     }
+    if (parts.scores)
+        for (Route& route : score_routes(store, parts.scores)) routes.push_back(std::move(route));
     if (parts.auth != nullptr) {
         for (Route& route : auth_routes(*parts.auth)) routes.push_back(std::move(route));
         for (Route& route : admin_routes(*parts.auth)) routes.push_back(std::move(route));

@@ -30,6 +30,7 @@
 #include "serve/rate_limit.h"
 #include "serve/response_cache.h"
 #include "serve/router.h"
+#include "serve/score_routes.h"
 #include "serve/system_routes.h"
 #include "store/span_store.h"
 
@@ -51,6 +52,8 @@ struct ApiParts {
     std::string data_id{};
     // Where it is written down who asked for what; nothing: it is not.
     AuditSink audit{};
+    // Where posted feedback and evaluations go; nothing: those routes are not there.
+    ScoreSink scores{};
     Clock clock = system_now;
     // Users, keys and sign-ins; null: the routes are not there.
     const AuthParts* auth = nullptr;

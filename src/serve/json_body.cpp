@@ -7,7 +7,7 @@
 namespace obs::serve {
 namespace {
 
-constexpr std::size_t longest_secret = 4096, most_texts = 1000;
+constexpr std::size_t longest_secret = 4096, most_texts = 1000, longest_key = 128;
 
 // A zero byte would end the text early for a database, and so mean another one.
 bool is_plain(std::string_view text) {
@@ -22,6 +22,18 @@ ApiResult<std::string> checked(std::string_view name, std::string_view text, std
         return refuse(ErrorCode::invalid_field_value, std::string(name),
                       "{} must not hold control characters", name);
     return std::string(text);
+}
+
+std::optional<query::Value> scalar_of(const simdjson::dom::element& element) {
+    std::int64_t whole = 0;
+    double real = 0;
+    bool flag = false;
+    std::string_view text;
+    if (element.get(whole) == simdjson::SUCCESS) return query::Value(whole);
+    if (element.get(real) == simdjson::SUCCESS) return query::Value(real);
+    if (element.get(flag) == simdjson::SUCCESS) return query::Value(flag);
+    if (element.get(text) == simdjson::SUCCESS) return query::Value(std::string(text));
+    return std::nullopt;
 }
 
 bool is_one_of(std::string_view name, std::string_view words) {
@@ -132,6 +144,49 @@ ApiResult<std::optional<double>> JsonBody::optional_number(std::string_view name
         return refuse(ErrorCode::invalid_field_value, std::string(name), "{} is a number from {} to {}", name,
                       least, most);
     return std::optional(number);
+}
+
+ApiResult<std::optional<query::Value>> JsonBody::optional_scalar(std::string_view name) const {
+    if (!has(name)) return std::optional<query::Value>();
+    auto value = scalar_of(document_->root[name].value_unsafe());
+    if (!value)
+        return refuse(ErrorCode::invalid_field_value, std::string(name),
+                      "{} must be a text, a number, true or false", name);
+    return value;
+}
+
+ApiResult<std::vector<std::pair<std::string, query::Value>>> JsonBody::scalars(std::string_view name,
+                                                                               std::size_t most_members,
+                                                                               std::size_t most_bytes) const {
+    std::vector<std::pair<std::string, query::Value>> found;
+    if (!has(name)) return found;
+    simdjson::dom::object members;
+    if (document_->root[name].get(members) != simdjson::SUCCESS || members.size() > most_members)
+        return refuse(ErrorCode::invalid_field_value, std::string(name),
+                      "{} must be an object of at most {} members", name, most_members);
+    for (const auto [key, element] : members) {
+        auto value = scalar_of(element);
+        const auto* text = value ? std::get_if<std::string>(&*value) : nullptr;
+        if (!value || key.empty() || key.size() > longest_key || !is_plain(key) ||
+            (text != nullptr && (text->size() > most_bytes || text->contains('\0'))))
+            return refuse(ErrorCode::invalid_field_value, std::string(name),
+                          "the members of {} are texts of at most {} bytes, numbers, true or false; their "
+                          "names have 1 to {} bytes",
+                          name, most_bytes, longest_key);
+        found.emplace_back(key, *std::move(value));
+    }
+    return found;
+}
+
+ApiResult<std::optional<std::string>> JsonBody::optional_prose(std::string_view name,
+                                                               std::size_t most) const {
+    if (!has(name)) return std::optional<std::string>();
+    std::string_view text;
+    if (document_->root[name].get(text) != simdjson::SUCCESS || text.empty() || text.size() > most ||
+        text.contains('\0'))
+        return refuse(ErrorCode::invalid_field_value, std::string(name), "{} is a text of 1 to {} bytes",
+                      name, most);
+    return std::optional(std::string(text));
 }
 
 std::string JsonBody::minified() const {

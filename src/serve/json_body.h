@@ -6,8 +6,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "query/condition.h"
 #include "serve/api_error.h"
 
 namespace obs::serve {
@@ -35,6 +37,14 @@ public:
     ApiResult<std::optional<std::int64_t>> optional_integer(std::string_view name, std::int64_t least,
                                                             std::int64_t most) const;
     ApiResult<std::optional<double>> optional_number(std::string_view name, double least, double most) const;
+    // A text, number, true or false.
+    ApiResult<std::optional<query::Value>> optional_scalar(std::string_view name) const;
+    // The members of an object, each such a value; at most so many, and of so many bytes.
+    ApiResult<std::vector<std::pair<std::string, query::Value>>> scalars(std::string_view name,
+                                                                         std::size_t most_members,
+                                                                         std::size_t most_bytes) const;
+    // Any characters, lines too, but no zero byte.
+    ApiResult<std::optional<std::string>> optional_prose(std::string_view name, std::size_t most) const;
     // The object as it came, without blanks.
     std::string minified() const;
 

@@ -57,6 +57,25 @@ constexpr ParameterInfo metric_parameters[] = {
     parameter::fields,
 };
 
+constexpr ParameterInfo list_of_scores_parameters[] = {
+    parameter::from,
+    parameter::to,
+    parameter::trace_id,
+    {"span_id", ParameterType::text, "span, 1 to 16 hex digits"},
+    {"session_id", ParameterType::text, "session that was scored as a whole"},
+    parameter::project_id,
+    {"name", ParameterType::list, "what is scored: feedback, relevance"},
+    {"label", ParameterType::list, "word: pass, fail"},
+    {"source", ParameterType::list, "HUMAN, LLM, CODE or API"},
+    {"user_id", ParameterType::text, "who gave it"},
+    {"score_id", ParameterType::text, "id of the score"},
+    parameter::cursor,
+    parameter::limit,
+    parameter::sort_by,
+    parameter::sort_order,
+    parameter::fields,
+};
+
 constexpr ParameterInfo audit_parameters[] = {
     parameter::from,
     parameter::to,
@@ -95,6 +114,7 @@ void write_rows(JsonWriter& json, const Batch& rows, const Selection& selection)
 void write_page(JsonWriter& json, const query::RecordPage& page, const Selection& selection) {
     if (const auto* logs = std::get_if<LogBatch>(&page.rows)) write_rows(json, *logs, selection);
     if (const auto* points = std::get_if<MetricBatch>(&page.rows)) write_rows(json, *points, selection);
+    if (const auto* scores = std::get_if<ScoreBatch>(&page.rows)) write_rows(json, *scores, selection);
     if (const auto* calls = std::get_if<AuditBatch>(&page.rows)) write_rows(json, *calls, selection);
 }
 
@@ -139,6 +159,9 @@ constexpr RecordRoutes tables[] = {
      "Data points of metrics that match, newest first",
      "MetricPointList",
      {.keep = 60s, .keep_past = 300s}},
+    // Without a lifetime: what was taken back is gone at once.
+    {TableId::scores, "/api/v1/scores", "/api/v1/scores/search", "read:traces", list_of_scores_parameters,
+     "scores", "Feedback and evaluations that match, newest first", "ScoreList"},
     {TableId::audit, "/api/v1/audit", "/api/v1/audit/search", "read:audit", audit_parameters, "audit",
      "Calls of this API that match, newest first", "AuditList"},
 };

@@ -1,4 +1,5 @@
-// GET /api/v1/logs, /api/v1/metric-points and /api/v1/audit, each with POST …/search: tables of records.
+// GET /api/v1/logs, /api/v1/metric-points, /api/v1/scores and /api/v1/audit, each with POST …/search: tables
+// of records.
 #pragma once
 
 #include <memory>

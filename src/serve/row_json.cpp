@@ -242,6 +242,7 @@ RowWriter<Batch>::RowWriter(const Batch& batch, const Selection& selection) {
 template class RowWriter<SpanBatch>;
 template class RowWriter<LogBatch>;
 template class RowWriter<MetricBatch>;
+template class RowWriter<ScoreBatch>;
 template class RowWriter<AuditBatch>;
 
 }  // namespace obs::serve

@@ -57,6 +57,7 @@ private:
 extern template class RowWriter<SpanBatch>;
 extern template class RowWriter<LogBatch>;
 extern template class RowWriter<MetricBatch>;
+extern template class RowWriter<ScoreBatch>;
 extern template class RowWriter<AuditBatch>;
 
 // Attributes with the types they had.

@@ -87,22 +87,29 @@ TestApi::TestApi(ApiOptions options, SpanStore* store, TestAccounts* accounts)
     head.listener_on_loopback = true;
     EXPECT_TRUE(memory.migrate());
     service = std::make_unique<ApiService>(
-        ApiParts{.store = store == nullptr ? memory : *store,
-                 .live = live,
-                 .unpriced = unpriced,
-                 .metrics = metrics,
-                 .verify = accounts == nullptr
-                               ? Verify(verify)
-                               : Verify([accounts](std::string_view credential, UnixNanos at) {
-                                     return accounts->authority->of(credential, at);
-                                 }),
-                 .not_ready = [this]() -> std::optional<std::string> {
-                     return ready ? std::nullopt : std::optional<std::string>("replaying");
-                 },
-                 .clock = [] { return now; },
-                 .auth = &auth_,
-                 .budgets = &budgets_,
-                 .hub = &hub},
+        ApiParts{
+            .store = store == nullptr ? memory : *store,
+            .live = live,
+            .unpriced = unpriced,
+            .metrics = metrics,
+            .verify = accounts == nullptr ? Verify(verify)
+                                          : Verify([accounts](std::string_view credential, UnixNanos at) {
+                                                return accounts->authority->of(credential, at);
+                                            }),
+            .not_ready = [this]() -> std::optional<std::string> {
+                return ready ? std::nullopt : std::optional<std::string>("replaying");
+            },
+            .scores =
+                [this](const Tenant& whose, ScoreBatch row, const std::function<void(Result<void>)>& done) {
+                    EXPECT_EQ(whose.org, row.org_id[0]);
+                    if (refuse_scores) return done(fail(ErrorKind::overloaded, "no room"));
+                    row.seq.put(0, ++live.visible);
+                    done(memory.write(AnyBatch(std::move(row)), fmt::format("s{}", ++writes_)));
+                },
+            .clock = [] { return now; },
+            .auth = &auth_,
+            .budgets = &budgets_,
+            .hub = &hub},
         std::move(options));
 }
 

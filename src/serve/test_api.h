@@ -67,6 +67,7 @@ public:
     Metrics metrics;
     obs::live::Hub hub{obs::live::Hub::Options{}};
     bool ready = true;
+    bool refuse_scores = false;
     net::RequestHead head;  // what every request begins with
     query::Figures figures;
     alert::SpendBoard board;

@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "query/scores.h"
 #include "query/trace_tree.h"
 
 namespace obs::serve {
@@ -71,19 +72,6 @@ void write_totals(JsonWriter& json, const query::TraceTotals& totals) {
     json.end_array();
 }
 
-bool is_feedback(const ScoreBatch& scores, std::size_t row) {
-    return scores.source[row] == "HUMAN" || scores.name[row] == "feedback";
-}
-
-// What the words of evaluators say, where they say it.
-std::optional<bool> passed(std::string_view label) {
-    constexpr std::string_view good[] = {"pass", "passed", "true", "correct", "positive", "yes"};
-    constexpr std::string_view bad[] = {"fail", "failed", "false", "incorrect", "negative", "no"};
-    if (std::ranges::find(good, label) != std::end(good)) return true;
-    if (std::ranges::find(bad, label) != std::end(bad)) return false;
-    return std::nullopt;
-}
-
 // Rows of a batch by trace and span, for `children` in lists.
 struct SpanPlace {
     TraceId trace;
@@ -108,7 +96,7 @@ void ScoreWriter::write_evaluation(JsonWriter& json, std::size_t score) const {
     json.field("evaluator_name", scores_.name[score]);
     if (const auto value = scores_.value[score]) json.field("score", *value);
     const std::string_view label = scores_.label[score], comment = scores_.comment[score];
-    if (const auto good = passed(label)) json.field("passed", *good);
+    if (const auto good = query::passed(label)) json.field("passed", *good);
     json.key("details").begin_object();
     if (!label.empty()) json.field("label", label);
     if (!scores_.source[score].empty()) json.field("source", scores_.source[score]);
@@ -135,7 +123,8 @@ void ScoreWriter::write_array(JsonWriter& json, std::string_view name, bool feed
                               std::size_t row, bool stands_for_trace, Write&& write) const {
     json.key(name).begin_array();
     for (std::size_t score = 0; score < scores_.size(); ++score) {
-        if (scores_.trace_id[score] != spans.trace_id[row] || is_feedback(scores_, score) != feedback)
+        if (scores_.trace_id[score] != spans.trace_id[row] ||
+            query::is_feedback(scores_.name[score], scores_.source[score]) != feedback)
             continue;
         const bool of_trace = scores_.span_id[score].is_zero();
         if (of_trace ? !stands_for_trace : scores_.span_id[score] != spans.span_id[row]) continue;

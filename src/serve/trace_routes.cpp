@@ -34,10 +34,16 @@ constexpr ParameterInfo trace_parameters[] = {
     parameter::fields,
 };
 
+// They may come at any time, whatever they are about.
+bool has_scores(const Include& include) {
+    return include.evaluations || include.feedback;
+}
+
 ApiResult<Reply> answer_list(const Traces& traces, const ListRequest& request, const Call& call) {
     const query::ListPage page = OBS_ANSWER(traces.list(request.question, call.cancel));
     const Content content = content_for(*call.principal);
     Reply reply{.until = request.question.window.to, .once = request.question.cursor.has_value()};
+    if (has_scores(request.question.include)) reply.until.reset();
     JsonWriter json(reply.body);
     begin_envelope(json);
     write_page(json, page, request.question, request.selection, content);
@@ -82,7 +88,7 @@ ApiResult<Reply> answer_trace(SpanStore& store, const Traces& traces, Nanos stuc
     const Selection log_selection = Selection::all(TableId::logs, content);
     TraceLogs logs;
     if (with_logs) logs = OBS_ANSWER(logs_of(store, scope, *id, log_selection, call.cancel));
-    Reply reply{.until = end_of(*trace)};
+    Reply reply{.until = has_scores(include) ? std::nullopt : end_of(*trace)};
     JsonWriter json(reply.body);
     begin_envelope(json);
     const bool stuck = is_stuck(trace->news, stuck_after, call.now);

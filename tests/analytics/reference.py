@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import texts
 from otlp import Export
 
 NANO = 10**9
@@ -52,6 +53,8 @@ class Call:
     completion: int | None
     ttft: int | None
     stop: str
+    question: str = ""
+    answer: str = ""
 
     @property
     def total_tokens(self) -> int | None:
@@ -122,6 +125,7 @@ class Corpus:
             completion=pick.randrange(1, 900),
             ttft=duration // pick.randrange(3, 9) if pick.random() < 0.4 else None,
             stop=pick.choice(["stop", "stop", "stop", "length"]),
+            **texts.spoken(pick),
         )
 
 
@@ -157,6 +161,9 @@ def _add(export: Export, call: Call, pick: random.Random) -> int:
         "gen_ai.response.time_to_first_chunk": None if call.ttft is None else call.ttft / NANO,
     }
     attributes |= {name: value for name, value in optional.items() if value is not None}
+    if call.question:
+        attributes["gen_ai.input.messages"] = texts.message("user", call.question)
+        attributes["gen_ai.output.messages"] = texts.message("assistant", call.answer)
     status = {"OK": 1, "ERROR": 2, "UNSET": 0}[call.status]
     times = {"start_time_unix_nano": call.ts, "end_time_unix_nano": call.ts + call.duration}
     span = export.span(attributes, status={"code": status}, name=f"chat {call.model}", **times)

@@ -15,10 +15,12 @@ import os
 import random
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+import texts
 from harness import Observatory, request, wait_for
 from reference import (
     DAY,
@@ -45,7 +47,7 @@ from reference import (
 
 QUESTIONS = int(os.environ.get("OBS_ANALYTICS_QUESTIONS", "240"))
 SEED = int(os.environ.get("OBS_ANALYTICS_SEED", "1"))
-OLD_CALLS, LATE_CALLS, NEW_CALLS = 6000, 300, 400
+OLD_CALLS, LATE_CALLS, NEW_CALLS, SCORES = 6000, 300, 400, 150
 
 
 def _metrics(server: Observatory) -> dict[str, float]:
@@ -70,11 +72,43 @@ def _send(server: Observatory, calls: list[Call], pick: random.Random) -> None:
     wait_for("every trace is settled", lambda: _metrics(server)["open_traces"] == 0, 40)
 
 
+@dataclass
+class Score:
+    ts: int
+    name: str
+    target: str
+    value: float
+
+
+def _score(server: Observatory, pick: random.Random, now: int) -> list[Score]:
+    """Opinions about traces, some of which replace others."""
+    scores: dict[str, Score] = {}
+    for _ in range(SCORES):
+        ts = now - pick.randrange(5 * DAY) // 10**6 * 10**6
+        name = pick.choice(["relevance", "toxicity", "feedback", "resolved"])
+        score = Score(ts, name, f"{pick.randrange(40):032x}", 0.0)
+        name_of_kind = {} if name == "feedback" else {"name": name, "source": "CODE"}
+        body: dict[str, object] = {"id": f"id-{pick.randrange(SCORES)}", "timestamp": rfc3339(ts), **name_of_kind}
+        if name == "resolved":
+            score.value = pick.randrange(2)
+            body["passed"] = bool(score.value)
+        else:
+            score.value = pick.randrange(11) / 10
+            body["rating" if name == "feedback" else "score"] = score.value
+        body |= {"trace_id": f"{int(score.target, 16) + 1:032x}", "project_id": "default"}
+        kind = "feedback" if name == "feedback" else "evaluations"
+        assert server.post(f"/api/v1/{kind}", body).status == 201
+        scores[str(body["id"])] = score
+    count = len(scores)
+    wait_for("scores", lambda: len(server.get("/api/v1/scores", limit=1000).json["data"]) == count, 20)
+    return list(scores.values())
+
+
 class World:
     """The server, and what it was sent."""
 
-    def __init__(self, server: Observatory, corpus: Corpus, end: int) -> None:
-        self.server, self.corpus, self.end = server, corpus, end
+    def __init__(self, server: Observatory, corpus: Corpus, scores: list[Score], end: int) -> None:
+        self.server, self.corpus, self.scores, self.end = server, corpus, scores, end
 
     def get(self, path: str, **parameters: object) -> dict:
         answer = self.server.get(path, **parameters)
@@ -111,7 +145,7 @@ def world(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
         wait_for("hours are rolled up", lambda: source() == "aggregate", 120)
         _send(server, corpus.make(now - 4 * DAY, now - 2 * HOUR, LATE_CALLS), pick)
         _send(server, corpus.make(now - 10 * MINUTE, now, NEW_CALLS), pick)
-        yield World(server, corpus, now)
+        yield World(server, corpus, _score(server, pick, now), now)
     finally:
         server.stop()
 
@@ -488,6 +522,51 @@ def ask_forecast(world: World, pick: random.Random) -> None:
     assert len(body["forecast"]) == 5
 
 
+def check_efficiency(given: dict, calls: list[Call]) -> None:
+    tokens, cost = known(calls, "total_tokens"), sum(known(calls, "total_cost")) / NANO
+    prompt, completion = sum(known(calls, "prompt")), sum(known(calls, "completion"))
+    same(given.get("avg_tokens_per_request"), sum(tokens) / len(calls) if tokens else None, "tokens")
+    same(given.get("completion_to_prompt_ratio"), completion / prompt if prompt else None, "ratio")
+    same(given.get("tokens_per_dollar"), sum(tokens) / cost if cost else None, "tokens per dollar")
+    same(given.get("cost_per_1k_tokens"), cost * 1000 / sum(tokens) if cost else None, "cost of tokens")
+
+
+def check_texts(body: dict, calls: list[Call]) -> None:
+    sides = {
+        "input": [texts.mood(call.question) for call in calls],
+        "output": [texts.mood(call.answer) for call in calls],
+    }
+    for side, all_moods in (*sides.items(), ("", sides["input"] + sides["output"])):
+        given = body["sentiment"][side] if side else body["sentiment"]
+        moods = [mood for mood in all_moods if mood is not None]
+        share = {
+            "positive": sum(mood >= 0.05 for mood in moods),
+            "negative": sum(mood <= -0.05 for mood in moods),
+            "neutral": sum(-0.05 < mood < 0.05 for mood in moods),
+            "avg_score": sum(moods),
+        }
+        assert given["count"] == len(moods), side
+        for name, value in share.items():
+            same(given.get(name), value / len(moods) if moods else None, f"{side} {name}")
+    rated = [value for call in calls if (value := texts.coherence(call.question, call.answer)) is not None]
+    same(body["quality_scores"].get("coherence"), sum(rated) / len(rated) if rated else None, "coherence")
+
+
+def check_scores(body: dict, scores: list[Score]) -> None:
+    averages = {}
+    for name in ("relevance", "toxicity"):
+        values = [score.value for score in scores if score.name == name]
+        if values:
+            averages[name] = sum(values) / len(values)
+        same(body["quality_scores"].get(name), averages.get(name), name)
+    same(body["quality_scores"].get("overall"), sum(averages.values()) / len(averages) if averages else None, "overall")
+    ratings = [score.value for score in scores if score.name == "feedback"]
+    same(body.get("avg_feedback_score"), sum(ratings) / len(ratings) if ratings else None, "feedback")
+    asked = {score.target for score in scores if score.name == "resolved"}
+    solved = {score.target for score in scores if score.name == "resolved" and score.value == 1}
+    same(body.get("resolution_rate"), len(solved) / len(asked) if asked else None, "resolution")
+
+
 def ask_quality(world: World, pick: random.Random) -> None:
     asked = Asked(world, pick)
     body = world.get("/api/v1/analytics/quality", **asked.parameters)
@@ -495,6 +574,9 @@ def ask_quality(world: World, pick: random.Random) -> None:
     assert (body["total_requests"], body["failed_requests"]) == (len(asked.calls), failed)
     cut = sum(call.stop == "length" for call in asked.calls)
     same(body["token_efficiency"].get("truncated_rate"), cut / len(asked.calls) if asked.calls else None, "truncated")
+    check_efficiency(body["token_efficiency"], asked.calls)
+    check_texts(body, [call for call in asked.calls if call.question])
+    check_scores(body, [score for score in world.scores if asked.start <= score.ts < asked.end])
     groups = grouped(asked.calls, ["provider", "model"])
     assert len(body["model_comparison"]) == len(groups)
     for row in body["model_comparison"]:

@@ -1,0 +1,58 @@
+#include "query/scores.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "query/asked.h"
+
+namespace obs::query {
+
+namespace {
+
+template <std::size_t N, class Tag>
+Filter equals(std::string_view column, const RawId<N, Tag>& id) {
+    std::string bytes(N, '\0');
+    std::memcpy(bytes.data(), id.bytes.data(), N);
+    return Filter::where({{find_column(TableId::spans, column)}, Operator::eq, {std::move(bytes)}});
+}
+
+}  // namespace
+
+std::optional<bool> passed(std::string_view label) {
+    constexpr std::string_view good[] = {"pass", "passed", "true", "correct", "positive", "yes", "resolved"};
+    constexpr std::string_view bad[] = {"fail",     "failed", "false",     "incorrect",
+                                        "negative", "no",     "unresolved"};
+    if (std::ranges::find(good, label) != std::end(good)) return true;
+    if (std::ranges::find(bad, label) != std::end(bad)) return false;
+    return std::nullopt;
+}
+
+Result<std::optional<std::string>> project_of(SpanStore& store, const Scope& scope, const ScoreTarget& target,
+                                              const Cancel& cancel) {
+    RowQuestion question(scope);
+    if (!target.trace.is_zero()) question.filter.also(equals("trace_id", target.trace));
+    if (!target.span.is_zero()) question.filter.also(equals("span_id", target.span));
+    if (!target.session.empty())
+        question.filter.also(
+            Filter::where({{find_column(TableId::spans, "session_id")}, Operator::eq, {target.session}}));
+    question.columns = {find_column(TableId::spans, "project_id")};
+    question.limit = 1;
+    const Rows found = OBS_TRY(asked(store.rows(question, cancel)));
+    const SpanBatch& spans = std::get<SpanBatch>(found.batch);
+    if (spans.empty()) return std::optional<std::string>();
+    return std::optional(std::string(spans.project_id[0]));
+}
+
+Result<ScoreBatch> score_with_id(SpanStore& store, const Scope& scope, std::string_view id,
+                                 const Cancel& cancel) {
+    RowQuestion question(scope);
+    question.table = TableId::scores;
+    question.filter =
+        Filter::where({{find_column(TableId::scores, "score_id")}, Operator::eq, {std::string(id)}});
+    question.limit = 1;
+    Rows found = OBS_TRY(asked(store.rows(question, cancel)));
+    return std::get<ScoreBatch>(std::move(found.batch));
+}
+
+}  // namespace obs::query

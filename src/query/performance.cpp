@@ -123,8 +123,31 @@ Result<std::vector<ErrorType>> errors_by_type(const Figures& figures, const Perf
     return errors;
 }
 
-Result<std::optional<double>> truncated_rate(const Figures& figures, const PerformanceQuestion& asked,
-                                             const Cancel& cancel) {
+// A mood this near to 0 is none; what those recommend who made the scale.
+constexpr double neutral_mood = 0.05;
+
+void count_moods(std::vector<Aggregate>& aggregates, std::string_view column) {
+    const FieldRef mood = field_of(column);
+    const auto count = [&](std::string_view name, Condition only) {
+        aggregates.push_back({.function = Function::count,
+                              .only = Filter::where(std::move(only)),
+                              .name = fmt::format("{} {}", column, name)});
+    };
+    count("count", {mood, Operator::present, {}});
+    count("positive", {mood, Operator::gte, {neutral_mood}});
+    count("negative", {mood, Operator::lte, {-neutral_mood}});
+    aggregates.push_back({.function = Function::sum, .field = mood, .name = fmt::format("{} sum", column)});
+}
+
+Moods moods_in(const FigureTable& table, std::string_view column) {
+    const auto name = [&](std::string_view what) { return fmt::format("{} {}", column, what); };
+    return {table.count(0, name("count")), table.count(0, name("positive")), table.count(0, name("negative")),
+            table.number(0, name("sum")).value_or(0)};
+}
+
+// What is kept of each call about its texts and its end.
+Result<void> add_texts(QualityReport& report, const Figures& figures, const PerformanceQuestion& asked,
+                       const Cancel& cancel) {
     GroupQuestion question(asked.scope);
     question.window = {asked.from, asked.to};
     question.filter = asked.filter;
@@ -134,12 +157,65 @@ Result<std::optional<double>> truncated_rate(const Figures& figures, const Perfo
                             .name = "cut"},
                            {.function = Function::count,
                             .only = Filter::where({reason, Operator::present, {}}),
-                            .name = "known"}};
+                            .name = "known"},
+                           aggregate_of(Function::avg, "coherence", "coherence")};
+    for (const char* side : {"input_sentiment", "output_sentiment"}) count_moods(question.aggregates, side);
     const Table cells = OBS_TRY(figures.of_calls(std::move(question), cancel));
     const FigureTable table(cells);
-    const std::int64_t known = table.count(0, "known");
-    if (known == 0) return std::optional<double>();
-    return std::optional(static_cast<double>(table.count(0, "cut")) / static_cast<double>(known));
+    if (const std::int64_t known = table.count(0, "known"); known > 0)
+        report.truncated_rate = static_cast<double>(table.count(0, "cut")) / static_cast<double>(known);
+    report.coherence = table.number(0, "coherence");
+    report.input = moods_in(table, "input_sentiment");
+    report.output = moods_in(table, "output_sentiment");
+    return {};
+}
+
+Condition score_is(std::string_view column, Operator op, std::vector<Scalar> values = {}) {
+    return {field_of(column, TableId::scores), op, std::move(values)};
+}
+
+Filter labelled(std::span<const std::string_view> words) {
+    std::vector<Scalar> values;
+    for (const std::string_view word : words) values.emplace_back(std::string(word));
+    return Filter::where(score_is("label", Operator::in, std::move(values)));
+}
+
+Filter either(std::vector<Filter> ways) {
+    return {Filter::Kind::any, std::move(ways), {}};
+}
+
+// Each trace and session once, whoever said yes.
+Result<void> add_resolution(QualityReport& report, const Figures& figures, const PerformanceQuestion& asked,
+                            const Cancel& cancel) {
+    GroupQuestion question(asked.scope);
+    question.table = TableId::scores;
+    question.window = {asked.from, asked.to};
+    question.filter.also(
+        Filter::where(score_is("name", Operator::in, {std::string("resolved"), std::string("resolution")})));
+    Filter word_for_yes;
+    word_for_yes.also(Filter::where(score_is("value", Operator::missing))).also(labelled(words_for_yes()));
+    const Filter yes =
+        either({Filter::where(score_is("value", Operator::gte, {0.5})), std::move(word_for_yes)});
+    const Filter told = either({Filter::where(score_is("value", Operator::present)),
+                                labelled(words_for_yes()), labelled(words_for_no())});
+    for (const char* target : {"trace_id", "session_id"})
+        for (const auto& [name, which] : {std::pair{"yes", yes}, std::pair{"told", told}}) {
+            Filter only;
+            only.also(Filter::where(score_is(target, Operator::present))).also(which);
+            question.aggregates.push_back({.function = Function::distinct,
+                                           .field = field_of(target, TableId::scores),
+                                           .only = std::move(only),
+                                           .name = fmt::format("{} {}", target, name)});
+        }
+    const Table cells = OBS_TRY(figures.of_calls(std::move(question), cancel));
+    const FigureTable table(cells);
+    const auto sum = [&](std::string_view name) {
+        return table.count(0, fmt::format("trace_id {}", name)) +
+               table.count(0, fmt::format("session_id {}", name));
+    };
+    if (sum("told") > 0)
+        report.resolution_rate = static_cast<double>(sum("yes")) / static_cast<double>(sum("told"));
+    return {};
 }
 
 Result<void> add_scores(QualityReport& report, const Figures& figures, const PerformanceQuestion& asked,
@@ -239,7 +315,8 @@ Result<QualityReport> quality(const Figures& figures, const PerformanceQuestion&
     PerformanceQuestion question = asked;
     question.group_by = {*dimension_from("provider"), *dimension_from("model")};
     report.performance = OBS_TRY(performance(figures, question, cancel));
-    report.truncated_rate = OBS_TRY(truncated_rate(figures, asked, cancel));
+    OBS_TRY_VOID(add_texts(report, figures, asked, cancel));
+    OBS_TRY_VOID(add_resolution(report, figures, asked, cancel));
     OBS_TRY_VOID(add_scores(report, figures, asked, cancel));
     if (!report.evaluators.empty()) report.model_scores = OBS_TRY(scores_by_model(figures, asked, cancel));
     return report;

@@ -103,12 +103,20 @@ struct Evaluator {
     double average = 0;
     std::int64_t count = 0;
 };
+// Of texts of calls; those without a known mood do not count (docs/quality.md).
+struct Moods {
+    std::int64_t count = 0, positive = 0, negative = 0;
+    double sum = 0;
+};
 struct QualityReport {
     PerformanceReport performance;  // groups: provider and model
     std::vector<Evaluator> evaluators;
     std::vector<ModelScore> model_scores;
-    std::optional<double> feedback;        // the average of what people gave
-    std::optional<double> truncated_rate;  // of the calls that say why they stopped
+    std::optional<double> feedback;         // the average of what people gave
+    std::optional<double> resolution_rate;  // of the traces and sessions that were asked about
+    std::optional<double> truncated_rate;   // of the calls that say why they stopped
+    Moods input, output;
+    std::optional<double> coherence;  // the average of the calls that have one
 };
 // Scores are those of the window and the scope, whatever the filter: they do not know models.
 Result<QualityReport> quality(const Figures& figures, const PerformanceQuestion& question,

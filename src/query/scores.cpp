@@ -19,12 +19,21 @@ Filter equals(std::string_view column, const RawId<N, Tag>& id) {
 
 }  // namespace
 
+std::span<const std::string_view> words_for_yes() {
+    static constexpr std::string_view words[] = {"pass",     "passed", "true",    "correct",
+                                                 "positive", "yes",    "resolved"};
+    return words;
+}
+
+std::span<const std::string_view> words_for_no() {
+    static constexpr std::string_view words[] = {"fail",     "failed", "false",     "incorrect",
+                                                 "negative", "no",     "unresolved"};
+    return words;
+}
+
 std::optional<bool> passed(std::string_view label) {
-    constexpr std::string_view good[] = {"pass", "passed", "true", "correct", "positive", "yes", "resolved"};
-    constexpr std::string_view bad[] = {"fail",     "failed", "false",     "incorrect",
-                                        "negative", "no",     "unresolved"};
-    if (std::ranges::find(good, label) != std::end(good)) return true;
-    if (std::ranges::find(bad, label) != std::end(bad)) return false;
+    if (std::ranges::find(words_for_yes(), label) != words_for_yes().end()) return true;
+    if (std::ranges::find(words_for_no(), label) != words_for_no().end()) return false;
     return std::nullopt;
 }
 

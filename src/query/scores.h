@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -18,7 +19,9 @@ constexpr bool is_resolution(std::string_view name) {
 constexpr bool is_feedback(std::string_view name, std::string_view source) {
     return name == "feedback" || (source == "HUMAN" && !is_resolution(name));
 }
-// What the words of evaluators say, where they say it.
+// The words of evaluators for yes and for no, and what a label says, where it says it.
+std::span<const std::string_view> words_for_yes();
+std::span<const std::string_view> words_for_no();
 std::optional<bool> passed(std::string_view label);
 
 // What a score is about: a trace, a span of it, or a session.

@@ -187,6 +187,43 @@ TEST_F(Analytics, qualityKnowsSuccessScoresAndTruncation) {
     EXPECT_EQ(answer.at("/model_comparison/0/success_rate"), "1");
 }
 
+TEST_F(Analytics, qualityKnowsMoodsAndCoherence) {
+    const auto rated = [&](const char* name, double input, double output) {
+        return call(name, 1min, "gpt-4o", 1).set("input_sentiment", input).set("output_sentiment", output);
+    };
+    api.write({rated("a", -0.9, 0.6).set("coherence", 0.25), rated("b", 0.05, 0.04),
+               call("c", 2min, "gpt-4o", 1).set("coherence", 0.75), call("d", 2min, "gpt-4o", 1)});
+    const Answer answer = api.get("/api/v1/analytics/quality?from=now-1h");
+    ASSERT_EQ(answer.status, 200) << answer.body;
+    EXPECT_EQ(answer.at("/sentiment/count"), "4");
+    EXPECT_EQ(answer.at("/sentiment/positive"), "0.5");
+    EXPECT_EQ(answer.at("/sentiment/neutral"), "0.25");
+    EXPECT_EQ(answer.at("/sentiment/negative"), "0.25");
+    EXPECT_EQ(answer.at("/sentiment/input/negative"), "0.5");
+    EXPECT_EQ(answer.at("/sentiment/output/avg_score"), "0.32");
+    EXPECT_EQ(answer.at("/quality_scores/coherence"), "0.5");
+    EXPECT_EQ(answer.at("/quality_scores/overall"), "");
+    api.write({obs::test::score("coherence").at(1min).set("value", 0.9).set("source", "LLM")});
+    EXPECT_EQ(api.get("/api/v1/analytics/quality?from=now-1h").at("/quality_scores/coherence"), "0.9");
+    const Answer empty = api.get("/api/v1/analytics/quality?from=now-1h&model=none");
+    EXPECT_EQ(empty.at("/sentiment/count"), "0");
+    EXPECT_EQ(empty.at("/sentiment/positive"), "") << "unknown, not 0";
+}
+
+TEST_F(Analytics, qualityKnowsWhatWasResolved) {
+    const auto verdict = [](const char* trace) {
+        return obs::test::score("resolved").trace(trace).at(1min).set("source", "HUMAN");
+    };
+    EXPECT_EQ(api.get("/api/v1/analytics/quality?from=now-1h").at("/resolution_rate"), "");
+    api.write({verdict("t1").set("value", 1.0), verdict("t1").set("value", 0.0),  // once yes is yes
+               verdict("t2").set("label", "no"), verdict("t3").set("label", "perhaps"),
+               obs::test::score("resolution").set("session_id", "s1").at(1min).set("label", "yes"),
+               obs::test::score("resolution").set("session_id", "s2").at(1min).set("value", 0.4)});
+    const Answer answer = api.get("/api/v1/analytics/quality?from=now-1h");
+    EXPECT_EQ(answer.at("/resolution_rate"), "0.5") << "t1 and s1, of t1, t2, s1, s2";
+    EXPECT_EQ(answer.at("/avg_feedback_score"), "") << "no rating of people";
+}
+
 TEST_F(Analytics, modelsAreComparedByWhatWasAskedForToo) {
     write_calls();
     api.write(

@@ -191,8 +191,38 @@ void write_scores(JsonWriter& json, const query::QualityReport& report) {
         ++between;
     }
     if (between > 0) json.field("overall", sum / static_cast<double>(between));
-    for (const query::Evaluator& one : report.evaluators)
+    bool judged = false;
+    for (const query::Evaluator& one : report.evaluators) {
+        judged = judged || one.name == "coherence";
         if (one.name != "overall") json.field(one.name, one.average);
+    }
+    // Ours, unless there is an evaluator of this name.
+    if (!judged) optional_field(json, "coherence", report.coherence);
+    json.end_object();
+}
+
+void write_moods(JsonWriter& json, const query::Moods& moods) {
+    json.begin_object();
+    if (moods.count > 0) {
+        const auto count = static_cast<double>(moods.count);
+        json.field("positive", static_cast<double>(moods.positive) / count);
+        json.field("neutral", static_cast<double>(moods.count - moods.positive - moods.negative) / count);
+        json.field("negative", static_cast<double>(moods.negative) / count);
+        json.field("avg_score", moods.sum / count);
+    }
+    json.field("count", moods.count);
+}
+
+void write_sentiment(JsonWriter& json, const query::QualityReport& report) {
+    const query::Moods &in = report.input, &out = report.output;
+    json.key("sentiment");
+    write_moods(json, {in.count + out.count, in.positive + out.positive, in.negative + out.negative,
+                       in.sum + out.sum});
+    for (const auto& [name, moods] : {std::pair("input", in), std::pair("output", out)}) {
+        json.key(name);
+        write_moods(json, moods);
+        json.end_object();
+    }
     json.end_object();
 }
 
@@ -220,6 +250,7 @@ ApiResult<Reply> answer_quality(const Shared& shared, const Call& call) {
     optional_field(json, "success_rate", success_rate(total));
     optional_field(json, "error_rate", total.error_rate());
     optional_field(json, "avg_feedback_score", report.feedback);
+    optional_field(json, "resolution_rate", report.resolution_rate);
     write_errors(json, "error_breakdown", report.performance);
     json.key("time_series").begin_array();
     for (const query::PerformancePoint& point : report.performance.series) {
@@ -230,6 +261,7 @@ ApiResult<Reply> answer_quality(const Shared& shared, const Call& call) {
     }
     json.end_array();
     write_scores(json, report);
+    write_sentiment(json, report);
     write_efficiency(json, report);
     json.key("model_comparison").begin_array();
     for (const query::PerformanceGroup& group : report.performance.groups) {
@@ -420,7 +452,10 @@ std::vector<Route> performance_routes(const AnalyticsParts& parts) {
     const RouteDocs good{
         .summary = "How well calls went: success, scores, use of tokens, models beside each other",
         .parameters = quality_parameters,
-        .answer = "QualityAnalytics"};
+        .answer = "QualityAnalytics",
+        .description =
+            "Feedback, scores and the resolution rate are those given in the window, whatever the "
+            "filter: they do not know models. Everything else is about the calls that match."};
     const RouteDocs compared{.summary = "Two to ten models beside each other",
                              .parameters = compare_parameters,
                              .answer = "ModelComparison"};

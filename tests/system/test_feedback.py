@@ -250,7 +250,7 @@ def moods(observatory: Observatory) -> Iterator[dict[str, dict]]:
             "Your support is terrible, I want a refund for the broken printer!",
             "I am sorry about the broken printer. The refund for the printer is on its way.",
         ),
-        "happy": call_saying("I love this printer, thanks!", "Wonderful! Enjoy the printer."),
+        "happy": call_saying("I love this printer, thanks!", "Wonderful!"),
         "neutral": call_saying("Which orders shipped on Monday?", "Orders 12 and 13."),
         "german": call_saying("Das ist super und nicht schlecht.", "Danke, das ist nett."),
     }

@@ -208,65 +208,89 @@ std::string_view without_punctuation(std::string_view token) {
     return word.size() == token.size() || (word.size() > 2 && characters_in(word) > 2) ? word : token;
 }
 
+// A token as it is read: most are plain words, which need no second look.
+struct Read {
+    std::string_view text;
+    std::uint8_t kinds = other;
+    std::array<char, longest_word> small{};  // its beginning in lower case
+};
+
 class Sentence {
 public:
     void start() {
-        count_ = 0;
+        count_ = moody_ = 0;
         shouting_ = 0;
         exclamations_ = questions_ = 0;
+        english_ = 0;
+        has_but_ = false;
     }
     bool full() const { return count_ == most_words; }
 
-    void add(std::string_view token) {
-        const std::string_view word = without_punctuation(token);
-        for (const char c : token) {
-            exclamations_ += c == '!' ? 1 : 0;
-            questions_ += c == '?' ? 1 : 0;
-        }
-        Token& made = tokens_[count_++];
+    void add(const Read& read) {
+        Token& made = tokens_[count_];
         made = {};
-        std::array<char, longest_word> small{};
-        std::uint8_t kinds = other;
-        if (word.size() <= longest_word) {
-            for (std::size_t i = 0; i < word.size(); ++i) {
-                const Byte& byte = byte_of(word[i]);
-                kinds |= byte.kind;
-                small[i] = byte.small;
-            }
-            made.word = words_.find({small.data(), word.size()});
+        if ((read.kinds & punctuation) != 0) {
+            add_signs(read.text);
+            read_punctuated(read.text, made);
         } else {
-            for (const char c : word) kinds |= byte_of(c).kind;
+            if (read.text.size() <= longest_word)
+                made.word = words_.find({read.small.data(), read.text.size()});
+            made.shouts = shouts(read.text, read.kinds);
         }
-        made.shouts = (kinds & high) != 0 ? is_shouted(word) : (kinds & (upper | lower)) == upper;
         shouting_ += made.shouts ? 1 : 0;
-        const std::string_view all(small.data(), std::min(word.size(), longest_word));
-        made.negates = words_[made.word].negates || ((kinds & punctuation) != 0 && all.contains("n't"));
+        if (made.word != 0) {
+            const Word& word = words_[made.word];
+            made.negates = made.negates || word.negates;
+            english_ += word.english;
+            has_but_ = has_but_ || word.role == Role::but;
+            if (word.has_mood) moods_of_[moody_++] = static_cast<std::uint16_t>(count_);
+        }
+        ++count_;
     }
 
     std::optional<double> mood() {
         emphasis_ = count_ > shouting_ && shouting_ > 0;
         bool known = false;
-        for (std::size_t at = 0; at < count_; ++at) {
-            const Word& word = words_[tokens_[at].word];
-            moods_[at] = 0;
-            const bool modifies = word.boosts || (word.role == Role::kind && role(at + 1) == Role::of);
-            if (modifies || !word.has_mood) continue;
+        if (moody_ > 0) std::fill_n(moods_.begin(), count_, 0.0);
+        for (std::size_t i = 0; i < moody_; ++i) {
+            const std::size_t at = moods_of_[i];
+            if (word(at).boosts || (role(at) == Role::kind && role(at + 1) == Role::of)) continue;
             known = true;
             moods_[at] = mood_at(at);
         }
         if (!known) return std::nullopt;
-        weigh_but();
+        if (has_but_) weigh_but();
         return normal(sum());
     }
 
-    // More English than anything else.
-    int english() const {
-        int balance = 0;
-        for (std::size_t at = 0; at < count_; ++at) balance += words_[tokens_[at].word].english;
-        return balance;
-    }
+    // English words less those of other languages.
+    int english() const { return english_; }
 
 private:
+    static bool shouts(std::string_view word, std::uint8_t kinds) {
+        return (kinds & high) != 0 ? is_shouted(word) : (kinds & (upper | lower)) == upper;
+    }
+    void add_signs(std::string_view token) {
+        for (const char c : token) {
+            exclamations_ += c == '!' ? 1 : 0;
+            questions_ += c == '?' ? 1 : 0;
+        }
+    }
+    void read_punctuated(std::string_view token, Token& made) const {
+        const std::string_view word = without_punctuation(token);
+        std::array<char, longest_word> small{};
+        std::uint8_t kinds = other;
+        for (std::size_t i = 0; i < word.size(); ++i) {
+            const Byte& byte = byte_of(word[i]);
+            kinds |= byte.kind;
+            if (i < longest_word) small[i] = byte.small;
+        }
+        const std::string_view all(small.data(), std::min(word.size(), longest_word));
+        if (word.size() <= longest_word) made.word = words_.find(all);
+        made.shouts = shouts(word, kinds);
+        made.negates = (kinds & punctuation) != 0 && all.contains("n't");
+    }
+
     const Word& word(std::size_t at) const { return words_[tokens_[at].word]; }
     Role role(std::size_t at) const { return at < count_ ? word(at).role : Role::none; }
     bool has_mood(std::size_t at) const { return at < count_ && word(at).has_mood; }
@@ -377,7 +401,10 @@ private:
     const Words& words_ = Words::all();
     std::array<Token, most_words> tokens_{};
     std::array<double, most_words> moods_{};
-    std::size_t count_ = 0, shouting_ = 0, exclamations_ = 0, questions_ = 0;
+    std::array<std::uint16_t, most_words> moods_of_{};  // where words with a mood stand
+    std::size_t count_ = 0, moody_ = 0, shouting_ = 0, exclamations_ = 0, questions_ = 0;
+    int english_ = 0;
+    bool has_but_ = false;
     bool emphasis_ = false;  // some words are in capitals, others not
 };
 
@@ -421,17 +448,25 @@ bool ends_sentence(std::string_view token) {
     return !token.empty() && std::string_view(".!?").contains(token.back());
 }
 
-// Calls on_token(token) and, at ends of lines, on_line().
+// Calls on_token(read) and, at ends of lines, on_line().
 template <class OnToken, class OnLine>
 void each_token(std::string_view text, OnToken on_token, OnLine on_line) {
+    Read read;
     for (std::size_t at = 0; at < text.size();) {
         if (byte_of(text[at]).kind == space) {
             if (text[at++] == '\n') on_line();
             continue;
         }
         const std::size_t begin = at;
-        while (at < text.size() && byte_of(text[at]).kind != space) ++at;
-        on_token(text.substr(begin, at - begin));
+        read.kinds = other;
+        for (; at < text.size(); ++at) {
+            const Byte& byte = byte_of(text[at]);
+            if (byte.kind == space) break;
+            read.kinds |= byte.kind;
+            if (at - begin < longest_word) read.small[at - begin] = byte.small;
+        }
+        read.text = text.substr(begin, at - begin);
+        on_token(read);
     }
 }
 
@@ -477,9 +512,10 @@ std::optional<double> mood_of(std::string_view text) {
     };
     each_token(
         text,
-        [&](std::string_view token) {
-            sentence.add(token);
-            if (sentence.full() || ends_sentence(token)) end_sentence();
+        [&](const Read& read) {
+            sentence.add(read);
+            if (sentence.full() || ((read.kinds & punctuation) != 0 && ends_sentence(read.text)))
+                end_sentence();
         },
         end_sentence);
     end_sentence();
@@ -497,8 +533,8 @@ std::optional<double> mood_of_sentence(std::string_view text) {
     sentence.start();
     each_token(
         text,
-        [&](std::string_view token) {
-            if (!sentence.full()) sentence.add(token);
+        [&](const Read& read) {
+            if (!sentence.full()) sentence.add(read);
         },
         [] {});
     return sentence.mood();

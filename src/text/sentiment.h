@@ -13,7 +13,7 @@ namespace obs {
 // From -1 to 1: the mean over the sentences that have a word with a mood. Nothing when no sentence has one,
 // or when the text does not read as English. Looks at the first `mood_bytes`.
 std::optional<double> mood_of(std::string_view text);
-inline constexpr std::size_t mood_bytes = 4096;
+inline constexpr std::size_t mood_bytes = 1024;
 
 // Of one sentence in any language, as the original rates it, to four digits.
 std::optional<double> mood_of_sentence(std::string_view sentence);

@@ -193,15 +193,23 @@ TEST_F(BudgetTest, resolvesWhenTheAmountIsRaised) {
     process.write({span("a").cost(9 * dollar)});
     process.look();
     budget.amount = {100 * dollar};
-    ASSERT_TRUE(*budgets.change(budget, noon));
-    EXPECT_THAT(open(), IsEmpty());
+    ASSERT_TRUE(*budgets.change(budget, noon + Nanos{1}));
     process.look();
     EXPECT_THAT(open(), IsEmpty());
+    EXPECT_EQ(process.listener.heard.size(), 2U) << "its end is told too";
     budget.amount = {10 * dollar};
-    ASSERT_TRUE(*budgets.change(budget, noon));
+    ASSERT_TRUE(*budgets.change(budget, noon + Nanos{2}));
+    process.look();
     process.look();
     EXPECT_THAT(open(), ElementsAre("warning  8"));
-    EXPECT_EQ(process.listener.heard.size(), 1U) << "nobody is told twice of the same threshold";
+    EXPECT_EQ(all_alerts().size(), 1U);
+    EXPECT_EQ(process.listener.heard.size(), 3U);
+}
+
+TEST_F(BudgetTest, ofNextToNothingRaisesNothingForNothing) {
+    make({.amount = {1}});
+    process.look();
+    EXPECT_THAT(open(), IsEmpty());
 }
 
 TEST_F(BudgetTest, ofARollingWindowResolvesWhenSpendFallsOut) {

@@ -15,9 +15,10 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr auto longest_look = std::chrono::seconds(30);
+// Both together are less than the minute in which spend is to be noticed.
+constexpr auto longest_look = std::chrono::seconds(25);
 constexpr auto until_ready = std::chrono::milliseconds(100);
-constexpr Nanos longest_wait = Nanos::seconds(45), between_forgetting = Nanos::hours(1);
+constexpr Nanos longest_wait = Nanos::seconds(30), between_forgetting = Nanos::hours(1);
 // Looking may take this part of the time.
 constexpr std::int64_t share = 20;
 constexpr Severity severities[] = {Severity::warning, Severity::critical};
@@ -46,6 +47,12 @@ Period alert_period(const BudgetState& state, UnixNanos now) {
     if (state.budget.period != BudgetPeriod::rolling) return state.period;
     const std::int64_t day = Nanos::days(1).count;
     return {{now.since_epoch / day * day}, now + Nanos::days(state.budget.rolling_days)};
+}
+
+// Whether the budget still has what it was raised for.
+bool stands(const RaisedAlert& alert, const Budget& budget) {
+    return budget.active && budget.threshold(alert.severity) == alert.threshold &&
+           (budget.each() || budget.value == alert.subject);
 }
 
 Usd spent_by(const BudgetState& state, std::string_view subject) {
@@ -119,9 +126,11 @@ Result<void> BudgetWatch::look(UnixNanos now, const Cancel& cancel) {
     OBS_TRY_VOID(refresh());
     auto board = std::make_shared<const Board>(OBS_TRY(spending(figures_, watched_, now, cancel)));
     board_.set(board);
-    const std::vector<RaisedAlert> open = OBS_TRY(budgets_.open_alerts());
-    for (const RaisedAlert& alert : open)
-        if (is_over(alert, now)) OBS_TRY_VOID(resolve(alert, now));
+    std::vector<RaisedAlert> open = OBS_TRY(budgets_.open_alerts());
+    const auto ended = std::ranges::stable_partition(
+        open, [&](const RaisedAlert& alert) { return !is_over(alert, *board, now); });
+    for (const RaisedAlert& alert : ended) OBS_TRY_VOID(resolve(alert, now));
+    open.erase(ended.begin(), ended.end());
     for (const BudgetState& state : board->states()) OBS_TRY_VOID(raise(state, open, now));
     if (now - forgotten_ < between_forgetting) return {};
     forgotten_ = now;
@@ -190,9 +199,7 @@ Result<void> BudgetWatch::raise_one(const BudgetState& state, std::string_view s
                       .amount = budget.amount,
                       .triggered = now,
                       .source = options_.source};
-    const auto known = std::ranges::find_if(
-        open, [&](const RaisedAlert& other) { return is_same(alert, other) && !is_over(other, now); });
-    if (known != open.end()) return {};
+    if (std::ranges::any_of(open, [&](const RaisedAlert& other) { return is_same(alert, other); })) return {};
     alert.message = alert_message(alert, budget);
     if (!OBS_TRY(budgets_.raise(alert, delivery_of(alert, budget, AlertNews::raised, now)))) return {};
     tell(alert, budget, AlertNews::raised, now);
@@ -201,17 +208,24 @@ Result<void> BudgetWatch::raise_one(const BudgetState& state, std::string_view s
     return {};
 }
 
-bool BudgetWatch::is_over(const RaisedAlert& alert, UnixNanos now) const {
+bool BudgetWatch::is_over(const RaisedAlert& alert, const Board& board, UnixNanos now) const {
     if (alert.to <= now) return true;
-    if (alert.source != options_.source) return false;
-    const std::shared_ptr<const Board> board = board_.now();
-    const BudgetState* state = board->find(alert.budget);
-    return state != nullptr && spent_by(*state, alert.subject) < alert.threshold;
+    const BudgetState* state = board.find(alert.budget);
+    if (state == nullptr || !stands(alert, state->budget)) return true;
+    // A sum that hovers about a threshold is no news each time.
+    return alert.source == options_.source &&
+           spent_by(*state, alert.subject).nanos < alert.threshold.nanos / 20 * 19;
 }
 
 Result<void> BudgetWatch::resolve(const RaisedAlert& alert, UnixNanos now) {
     const auto budget = OBS_TRY(budgets_.find(alert.org, alert.budget));
     if (!budget) return {};
+    // Another process may have made it, or changed it, since we read it.
+    const std::shared_ptr<const Board> board = board_.now();
+    const BudgetState* state = board->find(alert.budget);
+    if (alert.to > now && (state == nullptr || state->budget.updated != budget->updated) &&
+        stands(alert, *budget))
+        return {};
     if (!OBS_TRY(budgets_.resolve(alert, now, delivery_of(alert, *budget, AlertNews::resolved, now))))
         return {};
     tell(alert, *budget, AlertNews::resolved, now);

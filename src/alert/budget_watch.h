@@ -26,7 +26,7 @@ namespace obs::alert {
 class BudgetWatch {
 public:
     struct Options {
-        // Spend is looked at so often. A look that takes long waits longer, and never more than 45 s.
+        // Spend is looked at so often. After a look that took long it waits longer, and never more than 30 s.
         Nanos every = Nanos::seconds(15);
         // Which data this process looks at: what falls again is resolved by whoever saw it rise.
         std::string source{};
@@ -57,11 +57,12 @@ private:
     void run(const std::stop_token& stop);
     Result<void> refresh();
     Result<std::vector<WatchedBudget>> read_budgets() const;
+    // `open`: alerts that go on.
     Result<void> raise(const BudgetState& state, const std::vector<RaisedAlert>& open, UnixNanos now);
     Result<void> raise_one(const BudgetState& state, std::string_view subject, Usd spent, Severity severity,
                            const std::vector<RaisedAlert>& open, UnixNanos now);
     Result<void> resolve(const RaisedAlert& alert, UnixNanos now);
-    bool is_over(const RaisedAlert& alert, UnixNanos now) const;
+    bool is_over(const RaisedAlert& alert, const Board& board, UnixNanos now) const;
     void tell(const RaisedAlert& alert, const Budget& budget, AlertNews news, UnixNanos now);
 
     const Options options_;

@@ -240,14 +240,22 @@ bool insert_alert(soci::session& sql, const RaisedAlert& alert) {
     return statement.get_affected_rows() > 0;
 }
 
-void open_again(soci::session& sql, const RaisedAlert& alert) {
+// False when it is open. The row tells of the last time.
+bool open_again(soci::session& sql, const RaisedAlert& alert) {
     const std::string severity(name_of(alert.severity));
-    const long long from = alert.from.since_epoch, threshold = alert.threshold.nanos,
-                    spent = alert.spent.nanos;
-    sql << "UPDATE budget_alerts SET resolved = NULL, spent = :spent WHERE budget = :budget AND subject = "
-           ":subject AND severity = :severity AND period_from = :from AND threshold = :threshold",
-        soci::use(spent), soci::use(alert.budget), soci::use(alert.subject), soci::use(severity),
-        soci::use(from), soci::use(threshold);
+    const long long from = alert.from.since_epoch, to = alert.to.since_epoch,
+                    threshold = alert.threshold.nanos, spent = alert.spent.nanos,
+                    triggered = alert.triggered.since_epoch;
+    soci::statement statement =
+        (sql.prepare << "UPDATE budget_alerts SET id = :id, period_to = :to, spent = :spent, message = "
+                        ":message, triggered = :triggered, source = :source, resolved = NULL WHERE budget = "
+                        ":budget AND subject = :subject AND severity = :severity AND period_from = :from AND "
+                        "threshold = :threshold AND resolved IS NOT NULL",
+         soci::use(alert.id), soci::use(to), soci::use(spent), soci::use(alert.message), soci::use(triggered),
+         soci::use(alert.source), soci::use(alert.budget), soci::use(alert.subject), soci::use(severity),
+         soci::use(from), soci::use(threshold));
+    statement.execute(true);
+    return statement.get_affected_rows() > 0;
 }
 
 bool set_resolved(soci::session& sql, const std::string& id, UnixNanos now) {
@@ -257,13 +265,6 @@ bool set_resolved(soci::session& sql, const std::string& id, UnixNanos now) {
          soci::use(at), soci::use(id));
     statement.execute(true);
     return statement.get_affected_rows() > 0;
-}
-
-bool still_stands(const Budget& before, const Budget& after, const RaisedAlert& alert) {
-    const bool same_calls = before.scope == after.scope && before.value == after.value &&
-                            before.project == after.project && before.period == after.period &&
-                            before.rolling_days == after.rolling_days;
-    return after.active && same_calls && alert.threshold == after.threshold(alert.severity);
 }
 
 // ---- deliveries
@@ -355,7 +356,8 @@ Usd Budget::threshold(Severity severity) const {
     __extension__ using Wide = __int128;
     const std::int64_t level = severity == Severity::warning ? warning : critical;
     if (!thresholds_are_percentages) return {level};
-    return {static_cast<std::int64_t>(static_cast<Wide>(amount.nanos) * level / 100'000'000'000)};
+    const auto share = static_cast<std::int64_t>(static_cast<Wide>(amount.nanos) * level / 100'000'000'000);
+    return {std::max<std::int64_t>(share, 1)};
 }
 
 Result<std::vector<Budget>> Budgets::list(std::string_view org) const {
@@ -389,13 +391,10 @@ Result<std::optional<Budget>> Budgets::create(Budget budget, UnixNanos now) {
 Result<std::optional<Budget>> Budgets::change(Budget budget, UnixNanos now) {
     return database_.change("change a budget", [&](soci::session& sql) -> Result<std::optional<Budget>> {
         if (name_is_taken(sql, budget)) return std::optional<Budget>();
-        const std::vector<Budget> before = select_budgets(sql, "WHERE id = :value", budget.id);
-        if (before.empty()) return fail(ErrorKind::not_found, "there is no such budget");
+        if (select_budgets(sql, "WHERE id = :value", budget.id).empty())
+            return fail(ErrorKind::not_found, "there is no such budget");
         budget.updated = now;
         update_budget(sql, BudgetRow(budget));
-        for (const RaisedAlert& alert : alerts_where(sql, "WHERE a.resolved IS NULL AND a.budget = :budget",
-                                                     soci::use(budget.id, "budget")))
-            if (!still_stands(before.front(), budget, alert)) set_resolved(sql, alert.id, now);
         return std::optional(budget);
     });
 }
@@ -419,10 +418,7 @@ Result<bool> Budgets::raise(const RaisedAlert& alert, const std::optional<Delive
     // Not a note: whoever looks whether it is open must see what another process did a moment ago.
     return database_.change("raise an alert", [&](soci::session& sql) -> Result<bool> {
         if (is_open_already(sql, alert)) return false;
-        if (!insert_alert(sql, alert)) {
-            open_again(sql, alert);
-            return false;
-        }
+        if (!insert_alert(sql, alert) && !open_again(sql, alert)) return false;
         if (delivery) insert_delivery(sql, *delivery);
         return true;
     });

@@ -52,7 +52,7 @@ struct Budget {
 
     // Each value of the scope is looked at for itself.
     bool each() const { return value.empty() && scope > BudgetScope::project; }
-    Usd threshold(Severity severity) const;
+    Usd threshold(Severity severity) const;  // never nothing
 };
 
 struct RaisedAlert {
@@ -114,16 +114,15 @@ public:
     Result<std::optional<Budget>> find(std::string_view org, std::string_view id) const;
     // Sets the id. Nothing when the name is taken; `too_large` when there are enough.
     Result<std::optional<Budget>> create(Budget budget, UnixNanos now);
-    // Alerts of thresholds that are no more are resolved. Nothing when the name is taken;
-    // `not_found` when it is gone.
+    // Nothing when the name is taken; `not_found` when it is gone.
     Result<std::optional<Budget>> change(Budget budget, UnixNanos now);
     // Its alerts and deliveries go with it. False when it is gone already.
     Result<bool> remove(const Budget& budget);
 
     // Those that are not resolved, of all organisations.
     Result<std::vector<RaisedAlert>> open_alerts() const;
-    // True for the one caller who was first: its delivery is kept, if there is one, with the alert. An alert
-    // that was resolved is open again, and nobody is told twice.
+    // True for the one caller who was first: its delivery is kept, if there is one, with the alert. One that
+    // was resolved in the same period is open again, under the new id.
     Result<bool> raise(const RaisedAlert& alert, const std::optional<Delivery>& delivery);
     // True for the one caller who was first, as above.
     Result<bool> resolve(const RaisedAlert& alert, UnixNanos now, const std::optional<Delivery>& delivery);

@@ -140,16 +140,18 @@ TEST_P(BudgetsTest, raiseAnAlertOnceWhoeverIsFirst) {
     EXPECT_EQ(budgets_.due(now, 10).value().size(), 1U);
 }
 
-TEST_P(BudgetsTest, openAnAlertAgainWithoutTellingAgain) {
+TEST_P(BudgetsTest, openAnAlertAgainUnderANewId) {
     const Budget budget = make();
     const RaisedAlert alert = alert_of(budget);
     EXPECT_TRUE(budgets_.raise(alert, {}).value());
     EXPECT_TRUE(budgets_.resolve(alert, now + Nanos::seconds(1), {}).value());
     EXPECT_FALSE(budgets_.resolve(alert, now + Nanos::seconds(2), {}).value());
     EXPECT_EQ(alerts({}).at(0).resolved, now + Nanos::seconds(1));
-    EXPECT_FALSE(budgets_.raise(alert_of(budget), {}).value());
+    const RaisedAlert again = alert_of(budget);
+    EXPECT_TRUE(budgets_.raise(again, {}).value());
+    EXPECT_FALSE(budgets_.raise(alert_of(budget), {}).value()) << "it is open";
     EXPECT_EQ(alerts({}).at(0).resolved, std::nullopt);
-    EXPECT_EQ(alerts({}).at(0).id, alert.id);
+    EXPECT_EQ(alerts({}).at(0).id, again.id);
     EXPECT_EQ(budgets_.open_alerts().value().size(), 1U);
 }
 

@@ -154,7 +154,9 @@ def test_an_alert_is_seen_everywhere_and_delivered_in_the_end(server: Observator
     assert [round(period["spent"] / _CALL) for period in history] == [0, 0, 3]
     raised = _ask(server, "PUT", f"{_BUDGETS}/{budget['id']}", {"amount": 1})
     assert raised.status == 200, raised.body
-    assert _alerts(server, open="true") == []
+    wait_for("they are resolved", lambda: not _alerts(server, open="true"))
+    wait_for("and that is told", lambda: len(receiver.heard) == 5)
+    assert [json.loads(body)["type"] for _, body in receiver.heard[-2:]] == ["budget.resolved"] * 2
     assert all("resolved_at" in one for one in _alerts(server))
 
 

@@ -1,6 +1,7 @@
 // What budgets notice, over a store in memory and a clock that the test sets.
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,7 @@ constexpr std::int64_t dollar = 1'000'000'000;
 class FakeLive final : public query::LiveData {
 public:
     std::uint64_t visible_seq() const override { return visible; }
-    SpanBatch running(const Scope&, TraceId) const override { return {}; }
+    Running running(const Scope&, std::optional<TraceId>) const override { return {}; }
     std::uint64_t visible = 0;
 };
 

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t id_length = 16;
 constexpr std::size_t secret_length = 64;
-constexpr std::array subdirectories{"journal", "engine", "quarantine", "secrets"};
+constexpr std::array subdirectories{"journal", "engine", "exports", "quarantine", "secrets"};
 constexpr std::array files{"format", "id", "lock", "catalog.sqlite"};
 
 bool is_ours(std::string_view name) {

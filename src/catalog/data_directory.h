@@ -38,6 +38,7 @@ public:
 
     std::filesystem::path journal() const { return path_ / "journal"; }
     std::filesystem::path engine() const { return path_ / "engine"; }
+    std::filesystem::path exports() const { return path_ / "exports"; }
     std::filesystem::path quarantine() const { return path_ / "quarantine"; }
     std::filesystem::path catalog_file() const { return path_ / "catalog.sqlite"; }
     std::filesystem::path secrets() const { return path_ / "secrets"; }

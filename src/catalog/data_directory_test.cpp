@@ -62,8 +62,8 @@ TEST(DataDirectory, makesEverythingForItsOwnerAlone) {
     const fs::path path = scratch.path() / "deep" / "data";
     const Result<DataDirectory> opened = DataDirectory::open(path, Lock::take);
     ASSERT_TRUE(opened) << opened.error().message;
-    for (const fs::path& directory :
-         {path, opened->journal(), opened->engine(), opened->quarantine(), opened->secrets()})
+    for (const fs::path& directory : {path, opened->journal(), opened->engine(), opened->exports(),
+                                      opened->quarantine(), opened->secrets()})
         EXPECT_EQ(mode_of(directory), 0700u) << directory;
     EXPECT_EQ(read_small(path / "format").value_or(""), "1");
     EXPECT_EQ(opened->catalog_file(), path / "catalog.sqlite");

@@ -10,6 +10,7 @@
 #include "catalog/migrations/0001_projects.h"
 #include "catalog/migrations/0002_accounts.h"
 #include "catalog/migrations/0003_budgets.h"
+#include "catalog/migrations/0004_jobs.h"
 
 namespace obs {
 
@@ -18,6 +19,7 @@ inline constexpr std::array catalog_steps{
     std::span<const std::string_view>(catalog_step_1),
     std::span<const std::string_view>(catalog_step_2),
     std::span<const std::string_view>(catalog_step_3),
+    std::span<const std::string_view>(catalog_step_4),
 };
 
 }  // namespace obs

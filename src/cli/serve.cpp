@@ -31,6 +31,8 @@
 #include "enrich/enrich.h"
 #include "ingest/ingest.h"
 #include "ingest/rollups.h"
+#include "jobs/export_work.h"
+#include "jobs/lane.h"
 #include "live/hub.h"
 #include "net/server.h"
 #include "pricing/price_table.h"
@@ -38,6 +40,7 @@
 #include "query/live_data.h"
 #include "receive/otlp_service.h"
 #include "serve/api_service.h"
+#include "serve/export_request.h"
 #include "serve/live_relay.h"
 #include "serve/rate_limit.h"
 #include "serve/redis.h"
@@ -190,6 +193,17 @@ Ingest::Options ingest_options(const ServeSettings& settings, const SpendLimits&
     return options;
 }
 
+jobs::ExportWork::Options export_options(const ServeSettings& settings, const DataDirectory& directory,
+                                         std::uint64_t disk_size) {
+    jobs::ExportWork::Options options;
+    options.directory = directory.exports();
+    options.data = directory.id();
+    options.room.most = settings.export_bytes;
+    options.room.keep_free = std::min(options.room.keep_free, disk_size / 20);
+    options.keep = Nanos::days(settings.keep_exports);
+    return options;
+}
+
 // SIGINT and SIGTERM, taken by wait() and by nobody else: made before any thread.
 class StopSignals {
 public:
@@ -221,6 +235,7 @@ public:
     // A start that failed half way: the threads stop before what they use.
     ~Program() {
         stop_alerts();
+        if (lane_) lane_->stop();
         if (hub_) hub_->stop();
         if (rollups_) rollups_->stop();
         if (writer_) writer_->stop(std::chrono::steady_clock::now());
@@ -241,6 +256,7 @@ public:
         store_ = OBS_TRY(open_store(settings_, *directory_));
         OBS_TRY_VOID(store_->migrate());
         OBS_TRY_VOID(start_intake());
+        OBS_TRY_VOID(start_jobs());
         return start_servers();
     }
 
@@ -266,6 +282,7 @@ public:
         if (!server_->drain(drain_within)) log::warning("stopped before every request was answered");
         finish_audit();
         stop_alerts();
+        lane_->stop();
         hub_->stop();
         rollups_->stop();
         const bool written = writer_->stop(std::chrono::steady_clock::now() + flush_within);
@@ -344,6 +361,23 @@ private:
         return settings ? settings->time_zone : std::string();
     }
 
+    Result<void> start_jobs() {
+        const Disk disk = OBS_TRY(disk_of(directory_->path()));
+        jobs_.emplace(*catalog_);
+        export_work_.emplace(export_options(settings_, *directory_, disk.size), *store_, *jobs_,
+                             serve::export_plan_of);
+        export_work_->sweep();
+        lane_.emplace(jobs::Lane::Options{.data = directory_->id()}, *jobs_,
+                      std::map<std::string, jobs::Work*, std::less<>>{{"export", &*export_work_}}, &*hub_);
+        lane_->start();
+        exports_.emplace(serve::ExportParts{.jobs = *jobs_,
+                                            .lane = *lane_,
+                                            .work = *export_work_,
+                                            .visible_seq = [this] { return writer_->visible(); },
+                                            .parquet = settings_.store == StoreKind::embedded});
+        return {};
+    }
+
     Result<void> start_servers() {
         live_.emplace(*ingest_, *writer_, *open_traces_);
         // A store in memory keeps none.
@@ -391,7 +425,8 @@ private:
             .rollups = current_rollups_ ? &*current_rollups_ : nullptr,
             .cost_signals = &*signals_,
             .time_zone = [this](const Scope& scope) { return time_zone_of(scope); },
-            .stuck_after = settings_.stuck_after};
+            .stuck_after = settings_.stuck_after,
+            .exports = &*exports_};
         add_metric_sources(metrics_, {.ingest = *ingest_,
                                       .writer = *writer_,
                                       .open = *open_traces_,
@@ -492,6 +527,10 @@ private:
     std::unique_ptr<Journal> journal_;  // stops before the writer that its callbacks feed
     std::optional<Rollups> rollups_;
     alert::SpendBoard spend_;
+    std::optional<Jobs> jobs_;
+    std::optional<jobs::ExportWork> export_work_;
+    std::optional<jobs::Lane> lane_;
+    std::optional<serve::ExportParts> exports_;
     std::optional<Ingest> ingest_;
     std::optional<LiveIngest> live_;
     std::optional<CurrentRollups> current_rollups_;

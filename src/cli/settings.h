@@ -60,7 +60,8 @@ struct ServeSettings {
     std::uint64_t byte_budget = 256 << 20;  // bodies being received or decoded, all together (decision 4)
     std::uint64_t body_limit = 64 << 20;    // before and after decompression
     std::uint64_t header_limit = 16 << 10;
-    std::uint64_t journal_budget = 0;  // 0: 10 % of the disk, at most 20 GiB (decision 6)
+    std::uint64_t export_bytes = std::uint64_t{10} << 30;  // of all files of exports together
+    std::uint64_t journal_budget = 0;                      // 0: 10 % of the disk, at most 20 GiB (decision 6)
 
     std::uint64_t attribute_bytes = 1 << 20;
     std::uint32_t attributes_per_span = 1024;
@@ -81,6 +82,7 @@ struct ServeSettings {
     std::int32_t keep_minute_rollups = 37;
     std::int32_t keep_rollups = 395;  // of hours and days
     std::int32_t keep_audit = 90;
+    std::int32_t keep_exports = 7;
     std::int32_t keep_quarantine = 30;
 };
 

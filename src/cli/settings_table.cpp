@@ -353,6 +353,8 @@ std::vector<Setting> make_table() {
         setting(
             "journal-budget", "SIZE", "disk for data that is acknowledged and not yet in the store",
             bytes(&S::journal_budget, 256 * mebi, 16 * 1024 * gibi, "a tenth of the disk, at most 20GiB")),
+        setting("export-bytes", "SIZE", "disk for files of exports, all together",
+                bytes(&S::export_bytes, mebi, 16 * 1024 * gibi)),
         setting("attribute-bytes", "SIZE", "longest attribute value that is stored; the rest is cut off",
                 bytes(&S::attribute_bytes, kibi, 64 * mebi)),
         setting("attributes-per-span", "N", "attributes of one span that are stored",
@@ -382,6 +384,7 @@ std::vector<Setting> make_table() {
         setting("keep-rollups", "DAYS", "days to keep figures by the hour and by the day",
                 days(&S::keep_rollups)),
         setting("keep-audit", "DAYS", "days to keep who asked the API for what", days(&S::keep_audit)),
+        setting("keep-exports", "DAYS", "days to keep files of exports", days(&S::keep_exports)),
         setting("keep-quarantine", "DAYS", "days to keep rows that the store refused",
                 days(&S::keep_quarantine)),
     };

@@ -9,7 +9,7 @@ namespace obs::serve {
 
 namespace {
 
-// In the order of ErrorCode. Numbers 1004, 1206-1211 and 1403 are not in the contract's table, which leaves
+// In the order of ErrorCode. Numbers 1004, 1206-1212 and 1403 are not in the contract's table, which leaves
 // them open.
 constexpr ErrorInfo infos[] = {
     {401, 1000, "MISSING_AUTHORIZATION", "AUTHENTICATION"},
@@ -32,6 +32,7 @@ constexpr ErrorInfo infos[] = {
     {413, 1208, "BODY_TOO_LARGE", "VALIDATION"},
     {431, 1209, "HEADERS_TOO_LARGE", "VALIDATION"},
     {415, 1210, "UNSUPPORTED_ENCODING", "VALIDATION"},
+    {416, 1212, "RANGE_NOT_SATISFIABLE", "VALIDATION"},
     {426, 1211, "UPGRADE_REQUIRED", "VALIDATION"},
     {404, 1300, "RESOURCE_NOT_FOUND", "NOT_FOUND"},
     {404, 1301, "TRACE_NOT_FOUND", "NOT_FOUND"},

@@ -36,6 +36,7 @@ enum class ErrorCode : std::uint8_t {
     body_too_large,
     headers_too_large,
     unsupported_encoding,
+    range_not_satisfiable,
     upgrade_required,
     resource_not_found,
     trace_not_found,

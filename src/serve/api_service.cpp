@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "serve/admin_routes.h"
 #include "serve/cost_routes.h"
+#include "serve/export_routes.h"
 #include "serve/facet_routes.h"
 #include "serve/live_routes.h"
 #include "serve/log_routes.h"
@@ -93,6 +94,8 @@ Router build_router(SpanStore& store, const ApiParts& parts, const ApiOptions& o
     for (Route& route : log_routes(store, parts.live)) routes.push_back(std::move(route));
     for (Route& route : running_routes(store, parts.live, parts.stuck_after))
         routes.push_back(std::move(route));
+    if (parts.exports != nullptr)
+        for (Route& route : export_routes(*parts.exports)) routes.push_back(std::move(route));
     if (parts.hub != nullptr) {
         const auto sessions =
             std::make_shared<LiveSessions>(*parts.hub, parts.verify, parts.clock, options.live);
@@ -182,6 +185,8 @@ ApiResult<std::shared_ptr<const Principal>> ApiService::recognised(const net::Re
 std::optional<ApiError> ApiService::forbidden(const Admitted& admitted) {
     const std::string_view permission = admitted.route->permission;
     if (!admitted.principal || permission.empty() || admitted.principal->may(permission)) return std::nullopt;
+    const std::string_view instead = admitted.route->or_permission;
+    if (!instead.empty() && admitted.principal->may(instead)) return std::nullopt;
     return ApiError{ErrorCode::insufficient_permissions,
                     fmt::format("this takes the permission {}", permission)};
 }
@@ -263,6 +268,7 @@ net::Response ApiService::answered(const net::Request& request, const Admitted& 
     response.session = std::move(reply->session);
     if (response.status != 101) response.headers.add("content-type", std::string(reply->content_type));
     response.body = std::move(reply->body);
+    response.file = std::move(reply->file);
     return finished(std::move(response), request.head, admitted, request.received, {},
                     reply->signed_in.get());
 }
@@ -328,7 +334,7 @@ net::Response ApiService::finished(net::Response response, const net::RequestHea
                  .status = response.status,
                  .duration = took,
                  .request_bytes = received,
-                 .response_bytes = response.body.size()});
+                 .response_bytes = response.length()});
     audit_.note({.head = head,
                  .route = admitted.route,
                  .principal = signed_in != nullptr ? signed_in : admitted.principal.get(),

@@ -24,6 +24,7 @@
 #include "serve/auth_routes.h"
 #include "serve/browser_guard.h"
 #include "serve/budget_routes.h"
+#include "serve/export_routes.h"
 #include "serve/live_sessions.h"
 #include "serve/measured_store.h"
 #include "serve/metrics.h"
@@ -67,6 +68,7 @@ struct ApiParts {
     std::function<std::string(const Scope&)> time_zone{};
     // A trace with running spans of which nothing was heard for so long is stuck; 0: none is.
     Nanos stuck_after = Nanos::seconds(600);
+    const ExportParts* exports = nullptr;  // null: the routes are not there
 };
 
 struct ApiOptions {

@@ -24,6 +24,15 @@ public:
     Result<FigureTables> figures(const FigureQuestion& question, const Cancel& cancel) override;
     Result<void> stream(const RowQuestion& question, const std::function<bool(AnyBatch)>& sink,
                         const Cancel& cancel) override;
+    Result<void> export_rows(const RowQuestion& question, const std::function<bool(AnyBatch)>& sink,
+                             const Cancel& cancel) override {
+        return store_.export_rows(question, sink, cancel);
+    }
+    Result<void> write_parquet(const RowQuestion& question, const ParquetFile& file,
+                               const std::function<bool(std::uint64_t)>& going_on,
+                               const Cancel& cancel) override {
+        return store_.write_parquet(question, file, going_on, cancel);
+    }
     Result<void> forget(const Forget& what) override { return store_.forget(what); }
     StoreHealth health() override { return store_.health(); }
 

@@ -40,6 +40,7 @@ constexpr StatusText status_texts[] = {
     {201, "It was made."},
     {202, "It was taken on; the answer says where to look."},
     {204, "It was done."},
+    {206, "A part of the file, as `Range` asked."},
     {304, "What the client has is still the answer."},
     {400, "The request is wrong; `error.field` names the part."},
     {401, "Nobody knows who asks: no token, a bad one, or one that has expired."},
@@ -50,6 +51,7 @@ constexpr StatusText status_texts[] = {
     {410, "It was there and has expired."},
     {413, "The body is too large."},
     {415, "The content coding is not known."},
+    {416, "The file is shorter than that."},
     {426, "This path takes WebSockets only."},
     {429, "Too many requests; `Retry-After` says when to come back."},
     {500, "A fault of the server; its log says which."},
@@ -212,7 +214,25 @@ void write_header_refs(YamlWriter& yaml, const Route& route) {
     yaml.end_object();
 }
 
+void write_files(YamlWriter& yaml, std::span<const std::string_view> types) {
+    yaml.key("content").begin_object();
+    for (const std::string_view type : types) {
+        yaml.key(type).begin_object().key("schema").begin_object();
+        // Of what is JSON the schema speaks of its value, which may be anything.
+        if (type != "application/json") yaml.field("type", "string").field("format", "binary");
+        yaml.end_object().end_object();
+    }
+    yaml.end_object();
+}
+
 void write_success(YamlWriter& yaml, const Route& route, int status) {
+    if (!route.docs.files.empty()) {
+        yaml.key(std::to_string(status)).begin_object().field("description", text_of(status));
+        write_header_refs(yaml, route);
+        write_files(yaml, route.docs.files);
+        yaml.end_object();
+        return;
+    }
     const bool body = status != 204 && status != 101 &&
                       (!route.docs.answer.empty() || route.docs.content_type != "application/json");
     yaml.key(std::to_string(status)).begin_object().field("description", text_of(status));

@@ -37,6 +37,7 @@ struct Reply {
     // Where in `body` its members begin that differ when it is answered again: `"cached":false,…`, up to the
     // end (envelope.h). Nothing: the body is the same each time.
     std::optional<std::size_t> cached_at{};
+    std::optional<net::FileBody> file{};  // instead of `body`
     // The answer goes on behind its head; of routes without a cache.
     std::shared_ptr<net::Session> session{};
 };
@@ -75,10 +76,11 @@ struct RouteDocs {
     std::string_view answer{};                           // schema of the answer; empty: it has no body
     int status = 200;                                    // of success
     std::string_view content_type = "application/json";  // of the answer
-    std::string_view or_as{};        // another content type that can be asked for; of text
-    std::vector<int> also{};         // other statuses with the same answer: 503 of a probe
-    std::vector<int> refusals{};     // beside those that follow from access, parameters, path and body
-    std::string_view description{};  // more than the summary, in Markdown
+    std::string_view or_as{};               // another content type that can be asked for; of text
+    std::vector<std::string_view> files{};  // content types of a file that is the answer
+    std::vector<int> also{};                // other statuses with the same answer: 503 of a probe
+    std::vector<int> refusals{};            // beside those that follow from access, parameters, path and body
+    std::string_view description{};         // more than the summary, in Markdown
 };
 
 // How long an answer to GET or to a search may be used again; decision 23 shortens it: what reaches now is
@@ -97,6 +99,8 @@ struct Route {
     RouteDocs docs{};
     CacheRule cache{};
     CredentialIn credential = CredentialIn::headers;
+    // Who has this one instead may ask too; the handler tells them apart.
+    std::string_view or_permission{};
 };
 
 // A path that a pattern spells out goes before one with parameters.

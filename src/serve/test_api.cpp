@@ -7,6 +7,8 @@
 #include <gtest/gtest.h>
 
 #include "base/ids.h"
+#include "catalog/scratch.h"
+#include "serve/export_request.h"
 
 namespace obs::serve::test {
 
@@ -32,6 +34,29 @@ Authority::Recognised verify(std::string_view token, UnixNanos) {
     principal.role = *role;
     principal.permissions = permissions_of(*role);
     return std::make_shared<const Principal>(std::move(principal));
+}
+
+// One for all tests that only need the routes to be there.
+struct IdleExports {
+    Scratch scratch;
+    Catalog catalog = Catalog::open(scratch.path() / "catalog", Migrations::apply).value();
+    Jobs jobs{catalog};
+    MemoryStore store;
+    jobs::ExportWork work{{.directory = scratch.path(), .data = "here"}, store, jobs, export_plan_of};
+    jobs::Lane lane{{.data = "here"}, jobs, {{"export", &work}}, nullptr};
+    ExportParts parts{
+        .jobs = jobs, .lane = lane, .work = work, .visible_seq = [] { return std::uint64_t{0}; }};
+};
+const ExportParts& idle_exports() {
+    static IdleExports exports;
+    return exports.parts;
+}
+
+std::string body_of(net::Response& response) {
+    if (!response.file) return std::move(response.body);
+    std::string content(response.file->size(), '\0');
+    EXPECT_EQ(response.file->read(0, content), content.size());
+    return content;
 }
 
 using Verify = std::function<Authority::Recognised(std::string_view, UnixNanos)>;
@@ -79,7 +104,7 @@ FakeLive::Running FakeLive::running(const Scope&, std::optional<TraceId> trace) 
     return found;
 }
 
-TestApi::TestApi(ApiOptions options, SpanStore* store, TestAccounts* accounts)
+TestApi::TestApi(ApiOptions options, SpanStore* store, TestAccounts* accounts, const ExportParts* exports)
     : figures(memory, live, nullptr),
       watch({}, *(accounts == nullptr ? shared_accounts() : *accounts).catalog, figures, board, nullptr, {}),
       auth_((accounts == nullptr ? shared_accounts() : *accounts).parts()),
@@ -109,7 +134,8 @@ TestApi::TestApi(ApiOptions options, SpanStore* store, TestAccounts* accounts)
             .clock = [] { return now; },
             .auth = &auth_,
             .budgets = &budgets_,
-            .hub = &hub},
+            .hub = &hub,
+            .exports = exports == nullptr ? &idle_exports() : exports},
         std::move(options));
 }
 
@@ -138,7 +164,8 @@ Answer TestApi::ask(std::string_view method, std::string_view target, std::strin
     net::Request request = request_of(head, method, target, body, std::move(headers));
     auto admitted = service->admit(request.head);
     const auto answer = [](net::Response response) {
-        return Answer{response.status, std::move(response.body), std::move(response.headers)};
+        std::string content = body_of(response);
+        return Answer{response.status, std::move(content), std::move(response.headers)};
     };
     if (auto* refusal = std::get_if<net::Response>(&admitted)) return answer(std::move(*refusal));
     request.context = std::get<net::Proceed>(admitted).context;

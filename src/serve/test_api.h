@@ -20,7 +20,7 @@ using obs::test::TestRow;
 
 struct Answer {
     int status = 0;
-    std::string body;
+    std::string body;  // of a file, its content
     net::Headers headers;
 
     // The value at a JSON pointer as text, `/data/0/model`; empty if there is none.
@@ -53,7 +53,9 @@ using Fields = std::vector<std::pair<std::string, std::string>>;
 class TestApi {
 public:
     // With `accounts`, credentials are theirs and not names.
-    explicit TestApi(ApiOptions options = {}, SpanStore* store = nullptr, TestAccounts* accounts = nullptr);
+    // Without `exports`, their routes are there and nobody works on jobs.
+    explicit TestApi(ApiOptions options = {}, SpanStore* store = nullptr, TestAccounts* accounts = nullptr,
+                     const ExportParts* exports = nullptr);
 
     // Unless they say otherwise, rows are model calls of acme/main, stored and visible.
     void write(std::vector<TestRow> rows);

@@ -16,6 +16,7 @@
 #include "model/batches.h"
 #include "model/question.h"
 #include "store/figures.h"
+#include "store/parquet.h"
 #include "store/rollup.h"
 
 namespace obs {
@@ -109,6 +110,20 @@ public:
     // false to stop.
     virtual Result<void> stream(const RowQuestion& question, const std::function<bool(AnyBatch)>& sink,
                                 const Cancel& cancel) = 0;
+
+    // The same for files, which take minutes: nobody else waits for it, and little memory is used, whatever
+    // the number of rows.
+    virtual Result<void> export_rows(const RowQuestion& question, const std::function<bool(AnyBatch)>& sink,
+                                     const Cancel& cancel) {
+        return stream(question, sink, cancel);
+    }
+    // Writes the rows, of one project after the other and each newest first, whatever the question's order.
+    // The question's columns do not matter, the file's do. `going_on` is told about once a second how many
+    // rows were read to find them, and returns false to stop; then, as after any failure, what is in the file
+    // is of no use. `invalid_input` when this store cannot.
+    virtual Result<void> write_parquet(const RowQuestion&, const ParquetFile&,
+                                       const std::function<bool(std::uint64_t rows_read)>& going_on,
+                                       const Cancel&);
 
     // Erases for good; what the journal still holds is the caller's business. Spans that age out (`before`,
     // no user) stay in rollups, which live longer; other spans leave them: their users, sessions and projects

@@ -11,6 +11,7 @@
 #include "store/clickhouse/known_projects.h"
 #include "store/clickhouse/migrations.h"
 #include "store/clickhouse/newest_first.h"
+#include "store/clickhouse/parquet_sql.h"
 #include "store/clickhouse/rollup_figures.h"
 #include "store/clickhouse/rollups.h"
 #include "store/clickhouse/score_versions_sql.h"
@@ -104,16 +105,21 @@ public:
             if (size_of(found.rows) == 0) return {};
             if (auto rows = question_for_rows(*asked, found.rows)) asked = std::move(rows);
         }
-        return transport_->stream(
-            render(*asked, clickhouse_dialect),
-            [&](std::string_view native) -> Result<bool> {
-                AnyBatch batch = empty_batch(question.table);
-                OBS_TRY_VOID(read_native(native, batch));
-                if (size_of(batch) == 0) return true;
-                if (question.content_bytes) cut_content(batch, *question.content_bytes);
-                return sink(std::move(batch));
-            },
-            cancel);
+        return transport_->stream(render(*asked, clickhouse_dialect), as_batches(question, sink), cancel);
+    }
+
+    Result<void> export_rows(const RowQuestion& question, const std::function<bool(AnyBatch)>& sink,
+                             const Cancel& cancel) override {
+        OBS_TRY_VOID(check(question));
+        return transport_->stream_slowly(render(question, clickhouse_dialect), as_batches(question, sink),
+                                         cancel);
+    }
+
+    Result<void> write_parquet(const RowQuestion& question, const ParquetFile& file,
+                               const std::function<bool(std::uint64_t)>& going_on,
+                               const Cancel& cancel) override {
+        OBS_TRY_VOID(check(question));
+        return transport_->write_file(parquet_statement(question, file), going_on, cancel);
     }
 
     Result<void> forget(const Forget& what) override {
@@ -160,6 +166,18 @@ public:
     }
 
 private:
+    using NativeSink = std::function<Result<bool>(std::string_view native)>;
+    static NativeSink as_batches(const RowQuestion& question, const std::function<bool(AnyBatch)>& sink) {
+        return [table = question.table, cut = question.content_bytes,
+                &sink](std::string_view native) -> Result<bool> {
+            AnyBatch batch = empty_batch(table);
+            OBS_TRY_VOID(read_native(native, batch));
+            if (size_of(batch) == 0) return true;
+            if (cut) cut_content(batch, *cut);
+            return sink(std::move(batch));
+        };
+    }
+
     Result<void> insert(const AnyBatch& rows, std::string_view id) {
         Buffer block;
         block.reserve(bytes_of(rows) * 2);

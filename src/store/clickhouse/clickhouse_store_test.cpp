@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -249,6 +250,72 @@ TEST(ClickHouseEngine, doesNotTouchSignals) {
 
 test::TestRow stored_span(std::string_view name, std::chrono::nanoseconds after_noon) {
     return test::span(name).set("org_id", "o").project("p").at(after_noon);
+}
+
+std::string content_of(const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+ParquetColumn parquet_column(std::string_view name) {
+    return {std::string(name), {test::field(name)}};
+}
+
+class ParquetOfTheEngine : public testing::Test {
+protected:
+    void SetUp() override {
+        using namespace std::chrono_literals;
+        store_ = make_store("parquet");
+        file_.path = TestEngine::instance().directory / "it's a file.parquet";
+        std::vector<test::TestRow> rows;
+        for (int i = 0; i < 5; ++i)
+            rows.push_back(stored_span(fmt::format("s{}", i), i * 1s).input(std::string(1000, 'x')));
+        ASSERT_TRUE(store_->write(test::batch_of(rows), "parquet-1"));
+        question_.limit = 0;
+        for (const std::string_view name :
+             {"ts", "trace_id", "input_text", "total_cost", "tags", "attributes"})
+            file_.columns.push_back(parquet_column(name));
+    }
+    Result<void> write(const Cancel& cancel = {}) {
+        return store_->write_parquet(question_, file_, [](std::uint64_t) { return true; }, cancel);
+    }
+
+    std::shared_ptr<SpanStore> store_;
+    RowQuestion question_{Scope("o", {"p"})};
+    ParquetFile file_;
+};
+
+TEST_F(ParquetOfTheEngine, replacesTheFile) {
+    std::ofstream(file_.path) << "what was there";
+    const auto wrote = write();
+    ASSERT_TRUE(wrote) << wrote.error().message;
+    const std::string bytes = content_of(file_.path);
+    EXPECT_TRUE(bytes.starts_with("PAR1") && bytes.ends_with("PAR1")) << bytes.size();
+}
+
+TEST_F(ParquetOfTheEngine, isSmallerWhenCompressed) {
+    ASSERT_TRUE(write());
+    const auto plain = std::filesystem::file_size(file_.path);
+    for (const ParquetCodec codec : {ParquetCodec::gzip, ParquetCodec::zstd}) {
+        file_.codec = codec;
+        ASSERT_TRUE(write());
+        EXPECT_LT(std::filesystem::file_size(file_.path), plain) << static_cast<int>(codec);
+    }
+}
+
+TEST_F(ParquetOfTheEngine, saysWhereItCannotWrite) {
+    file_.path = TestEngine::instance().directory / "no such directory" / "file.parquet";
+    const auto wrote = write();
+    ASSERT_FALSE(wrote);
+    EXPECT_EQ(wrote.error().kind, ErrorKind::unavailable) << wrote.error().message;
+}
+
+TEST_F(ParquetOfTheEngine, isGivenUpWhenTheCallerDoes) {
+    std::stop_source stop;
+    stop.request_stop();
+    const auto wrote = write({.stop = stop.get_token()});
+    ASSERT_FALSE(wrote);
+    EXPECT_EQ(wrote.error().kind, ErrorKind::cancelled);
 }
 
 TEST(ClickHouseStore, forgottenDaysLeaveNoAmendedColumns) {

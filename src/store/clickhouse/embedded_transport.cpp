@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -17,6 +19,8 @@ namespace obs {
 namespace {
 
 using Connection = std::unique_ptr<EngineConnection>;
+
+constexpr auto watch_every = std::chrono::milliseconds(500);
 
 // Connections that wait for a question.
 class Pool {
@@ -74,11 +78,12 @@ Statement with_settings(Statement statement) {
 class EmbeddedTransport final : public Transport {
 public:
     EmbeddedTransport(Connection writer, Connection rewriter, Connection admin,
-                      std::vector<Connection> readers)
+                      std::vector<Connection> readers, std::vector<Connection> files)
         : writer_(std::move(writer)),
           rewriter_(std::move(rewriter)),
           admin_(std::move(admin)),
-          readers_(std::move(readers)) {}
+          readers_(std::move(readers)),
+          files_(std::move(files)) {}
 
     Result<void> execute(const Statement& statement) override {
         const std::lock_guard lock(writing_);
@@ -115,13 +120,56 @@ public:
 
     Result<void> stream(const Statement& statement, const std::function<Result<bool>(std::string_view)>& sink,
                         const Cancel& cancel) override {
-        const Pool::Lease reader = OBS_TRY(readers_.take(cancel));
+        return stream_over(readers_, statement, sink, cancel);
+    }
+
+    Result<void> stream_slowly(const Statement& statement,
+                               const std::function<Result<bool>(std::string_view)>& sink,
+                               const Cancel& cancel) override {
+        return stream_over(files_, statement, sink, cancel);
+    }
+
+    Result<void> write_file(const Statement& statement,
+                            const std::function<bool(std::uint64_t rows_read)>& going_on,
+                            const Cancel& cancel) override {
+        const Pool::Lease connection = OBS_TRY(files_.take(cancel));
+        const Watched watched(*this, statement, cancel);
+        if (cancel.due()) return fail(ErrorKind::cancelled, "the file was given up");
+        const std::jthread watcher([&](const std::stop_token& done) { watch(watched.name, going_on, done); });
+        OBS_TRY((*connection).query(watched.statement));
+        return {};
+    }
+
+private:
+    Result<void> stream_over(Pool& pool, const Statement& statement,
+                             const std::function<Result<bool>(std::string_view)>& sink,
+                             const Cancel& cancel) {
+        const Pool::Lease reader = OBS_TRY(pool.take(cancel));
         const Watched watched(*this, statement, cancel);
         if (cancel.due()) return fail(ErrorKind::cancelled, "the question was given up");
         return (*reader).stream(watched.statement, sink);
     }
 
-private:
+    void watch(const std::string& name, const std::function<bool(std::uint64_t)>& going_on,
+               const std::stop_token& done) {
+        std::mutex mutex;
+        std::condition_variable_any never;
+        std::unique_lock lock(mutex);
+        while (!never.wait_for(lock, done, watch_every, [&] { return done.stop_requested(); }))
+            if (!going_on(rows_read(name))) return kill(name);
+    }
+
+    std::uint64_t rows_read(const std::string& name) {
+        const std::lock_guard lock(admin_mutex_);
+        const auto answer = admin_->query(
+            {fmt::format("SELECT max(read_rows) FROM system.processes WHERE Settings['log_comment'] = '{}'",
+                         name)},
+            "TSV");
+        std::uint64_t rows = 0;
+        if (answer) std::from_chars(answer->bytes.data(), answer->bytes.data() + answer->bytes.size(), rows);
+        return rows;
+    }
+
     // A statement that the engine ends at the deadline, or when the caller asks for it.
     struct Watched {
         Watched(EmbeddedTransport& transport, const Statement& asked, const Cancel& cancel)
@@ -163,7 +211,7 @@ private:
     Connection rewriter_;
     std::mutex admin_mutex_;
     Connection admin_;
-    Pool readers_;
+    Pool readers_, files_;
     std::atomic<std::uint64_t> next_name_ = 1;
 };
 
@@ -202,12 +250,27 @@ Result<std::unique_ptr<Transport>> embedded_transport(std::shared_ptr<Engine> en
     std::vector<Connection> readers;
     for (int i = 0; i < options.readers; ++i) readers.push_back(OBS_TRY(connect(*engine, options, reading)));
 
+    // Files of a million rows of any width, written beside everything else: small blocks and buffers, one
+    // thread.
+    std::vector<std::string> writing_files = reading;
+    writing_files.insert(writing_files.end(), {
+                                                  "max_threads=1",
+                                                  "max_block_size=8192",
+                                                  "max_read_buffer_size=131072",
+                                                  fmt::format("max_memory_usage={}", options.memory_per_file),
+                                                  "output_format_parquet_row_group_size=65536",
+                                                  "output_format_parquet_row_group_size_bytes=16777216",
+                                                  "output_format_parquet_parallel_encoding=0",
+                                              });
+    std::vector<Connection> files;
+    files.push_back(OBS_TRY(connect(*engine, options, writing_files)));
+
     // Inserts of 10,000 rows are one block; more threads would only share its columns out.
     Connection writer = OBS_TRY(connect(*engine, options, {"max_threads=1", "max_insert_threads=1"}));
     Connection rewriter = OBS_TRY(connect(*engine, options, {"mutations_sync=1", "alter_sync=1"}));
     Connection admin = OBS_TRY(connect(*engine, options, {}));
     return std::make_unique<EmbeddedTransport>(std::move(writer), std::move(rewriter), std::move(admin),
-                                               std::move(readers));
+                                               std::move(readers), std::move(files));
 }
 
 }  // namespace obs

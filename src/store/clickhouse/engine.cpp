@@ -423,7 +423,9 @@ Error engine_error(std::string_view text, EngineUse use) {
         case 427:  // CANNOT_COMPILE_REGEXP
             return {ErrorKind::invalid_input, message, {}};
         case 243:  // NOT_ENOUGH_SPACE
+        case 75:   // CANNOT_WRITE_TO_FILE_DESCRIPTOR
         case 76:   // CANNOT_OPEN_FILE
+        case 107:  // FILE_DOESNT_EXIST
         case 499:  // S3_ERROR
             return {ErrorKind::unavailable, message, {}};
         case 16:  // NO_SUCH_COLUMN_IN_TABLE

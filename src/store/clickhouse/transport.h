@@ -2,6 +2,7 @@
 // is the same for both: the schema, the SQL and the bytes of an insert.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -35,6 +36,16 @@ public:
     virtual Result<void> stream(const Statement& statement,
                                 const std::function<Result<bool>(std::string_view native)>& sink,
                                 const Cancel& cancel) = 0;
+    // The same, for answers that take minutes: questions do not wait behind it, and it keeps little in
+    // memory.
+    virtual Result<void> stream_slowly(const Statement& statement,
+                                       const std::function<Result<bool>(std::string_view native)>& sink,
+                                       const Cancel& cancel) = 0;
+    // A statement that ends in INTO OUTFILE, likewise. About once a second `going_on` is told how many rows
+    // it has read, and returns false to stop it.
+    virtual Result<void> write_file(const Statement& statement,
+                                    const std::function<bool(std::uint64_t rows_read)>& going_on,
+                                    const Cancel& cancel) = 0;
 };
 
 }  // namespace obs

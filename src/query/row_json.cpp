@@ -1,17 +1,13 @@
-#include "serve/row_json.h"
+#include "query/row_json.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include <simdjson.h>
 
-namespace obs::serve {
+namespace obs::query {
 
 namespace {
-
-using query::Content;
-using query::Field;
-using query::FieldKind;
 
 // Emitted beside the name they are aliases of; the other aliases only when they are asked for (contract 1.5).
 constexpr std::string_view both_spellings[] = {"timestamp", "latency_ms", "time_to_first_token_ms"};
@@ -68,9 +64,9 @@ struct CellWriter {
     void operator()(JsonWriter& json, std::uint8_t code) const {
         json.key(name);
         if (field->kind == FieldKind::status)
-            json.value(query::status_word(code));
+            json.value(status_word(code));
         else if (field->kind == FieldKind::span_kind)
-            json.value(query::span_kind_word(code));
+            json.value(span_kind_word(code));
         else if (field->kind == FieldKind::flag)
             json.value(code != 0);
         else
@@ -84,7 +80,7 @@ struct CellWriter {
         }
         if (number == 0) return;
         json.key(name).begin_array();
-        for (const std::string_view word : query::repair_words(number)) json.value(word);
+        for (const std::string_view word : repair_words(number)) json.value(word);
         json.end_array();
     }
     void operator()(JsonWriter& json, std::uint64_t number) const { json.field(name, number); }
@@ -165,7 +161,7 @@ Written computed(const Batch&, const Selection::Member&) {
 std::vector<std::string_view> columns_behind(const Field& field) {
     if (field.column != nullptr) return {field.column->name};
     if (field.derived == Derived::tokens_per_second) return {"completion_tokens", "duration"};
-    return {query::parameter_columns().begin(), query::parameter_columns().end()};
+    return {parameter_columns().begin(), parameter_columns().end()};
 }
 
 }  // namespace
@@ -189,7 +185,7 @@ void write_attributes(JsonWriter& json, const Map& attributes, std::size_t row) 
 
 Selection Selection::all(TableId table, Content shown) {
     Selection selection(table);
-    for (const Field& field : query::fields_of(table)) {
+    for (const Field& field : fields_of(table)) {
         if (shown == Content::hidden && field.is_content()) continue;
         selection.members_.push_back({field.name, &field});
         for (const std::string_view alias : field.aliases)
@@ -202,16 +198,43 @@ Selection Selection::named(TableId table, std::span<const std::string> names, Co
     Selection selection(table);
     for (const std::string_view name : always_there) selection.add(name);
     for (const std::string& name : names) {
-        const auto field = query::find_field(table, name);
+        const auto field = find_field(table, name);
         if (field && (shown == Content::shown || !field->field->is_content())) selection.add(name);
     }
     return selection;
 }
 
+Result<Selection> Selection::exactly(TableId table, std::span<const std::string> names, Content shown) {
+    Selection selection(table);
+    const auto may_be_shown = [&](const Field& field) {
+        return shown == Content::shown || !field.is_content();
+    };
+    if (names.empty())
+        for (const Field& field : fields_of(table))
+            if (may_be_shown(field)) selection.members_.push_back({field.name, &field});
+    for (const std::string& name : names) {
+        const auto field = find_field(table, name);
+        if (!field)
+            return fail(ErrorKind::invalid_input, "there is no field \"{}\"",
+                        std::string_view(name).substr(0, 100));
+        if (may_be_shown(*field->field)) selection.add(name);
+    }
+    return selection;
+}
+
+std::vector<Selection> Selection::apart() const {
+    std::vector<Selection> each;
+    for (const Member& member : members_) {
+        each.push_back(Selection(table_));
+        each.back().members_.push_back(member);
+    }
+    return each;
+}
+
 void Selection::add(std::string_view name) {
     const bool known =
         std::ranges::any_of(members_, [&](const Member& member) { return member.name == name; });
-    auto field = query::find_field(table_, name);
+    auto field = find_field(table_, name);
     if (!known && field) members_.push_back({std::string(name), field->field, std::move(field->key)});
 }
 
@@ -245,4 +268,4 @@ template class RowWriter<MetricBatch>;
 template class RowWriter<ScoreBatch>;
 template class RowWriter<AuditBatch>;
 
-}  // namespace obs::serve
+}  // namespace obs::query

@@ -11,6 +11,7 @@
 #include "catalog/migrations/0002_accounts.h"
 #include "catalog/migrations/0003_budgets.h"
 #include "catalog/migrations/0004_jobs.h"
+#include "catalog/migrations/0005_anomalies.h"
 
 namespace obs {
 
@@ -20,6 +21,7 @@ inline constexpr std::array catalog_steps{
     std::span<const std::string_view>(catalog_step_2),
     std::span<const std::string_view>(catalog_step_3),
     std::span<const std::string_view>(catalog_step_4),
+    std::span<const std::string_view>(catalog_step_5),
 };
 
 }  // namespace obs

@@ -13,12 +13,15 @@
 #include <mutex>
 #include <optional>
 
+#include "alert/anomalies.h"
 #include "alert/budget_alerts.h"
 #include "alert/budget_watch.h"
+#include "alert/cost_anomalies.h"
 #include "alert/spend_board.h"
 #include "alert/webhooks.h"
 #include "base/byte_budget.h"
 #include "base/log.h"
+#include "catalog/anomaly_log.h"
 #include "catalog/authority.h"
 #include "catalog/catalog.h"
 #include "catalog/data_directory.h"
@@ -114,18 +117,20 @@ private:
 // What speaks up by itself, for answers about costs.
 class Signals final : public query::CostSignals {
 public:
-    explicit Signals(const Catalog& catalog) : budgets_(catalog) {}
+    Signals(const Catalog& catalog, const AnomalyLog& anomalies) : budgets_(catalog), anomalies_(anomalies) {}
 
     std::vector<query::BudgetAlert> budget_alerts(const Scope& scope, UnixNanos from,
                                                   UnixNanos to) const override {
         return alert::budget_alerts(budgets_, scope, from, to);
     }
-    std::vector<query::CostAnomaly> anomalies(const Scope&, UnixNanos, UnixNanos) const override {
-        return {};
+    std::vector<query::CostAnomaly> anomalies(const Scope& scope, UnixNanos from,
+                                              UnixNanos to) const override {
+        return alert::cost_anomalies(anomalies_, scope, from, to);
     }
 
 private:
     const Budgets budgets_;
+    const AnomalyLog& anomalies_;
 };
 
 Result<std::unique_ptr<SpanStore>> open_store(const ServeSettings& settings, const DataDirectory& directory) {
@@ -333,7 +338,7 @@ private:
         return {};
     }
 
-    void start_alerts() {
+    Result<void> start_alerts() {
         const query::RollupCurrency* rollups = current_rollups_ ? &*current_rollups_ : nullptr;
         figures_.emplace(*store_, *live_, rollups);
         alert::Webhooks::Options webhooks;
@@ -346,10 +351,16 @@ private:
                          *catalog_, *figures_, spend_, &*hub_, [this] { webhooks_->wake(); });
         budgets_->start();
         budget_parts_.emplace(serve::BudgetParts{*catalog_, spend_, *budgets_, webhooks.targets});
-        signals_.emplace(*catalog_);
+        anomaly_log_ = OBS_TRY(AnomalyLog::load(*catalog_, directory_->id()));
+        anomalies_.emplace(alert::Anomalies::Options{.keep = Nanos::days(settings_.keep_rollups)}, *catalog_,
+                           *anomaly_log_, *figures_, &*hub_);
+        anomalies_->start();
+        signals_.emplace(*catalog_, *anomaly_log_);
+        return {};
     }
 
     void stop_alerts() {
+        if (anomalies_) anomalies_->stop();
         if (budgets_) budgets_->stop();
         if (webhooks_) webhooks_->stop();
     }
@@ -383,7 +394,7 @@ private:
         // A store in memory keeps none.
         if (settings_.store != StoreKind::memory)
             current_rollups_.emplace(settings_, *rollups_, *rollup_schedule_);
-        start_alerts();
+        OBS_TRY_VOID(start_alerts());
         if (!settings_.redis.empty())
             redis_.emplace(OBS_TRY(serve::redis_address_from(settings_.redis.reveal()), "--redis"));
         OBS_TRY_VOID(start_hub());
@@ -426,7 +437,8 @@ private:
             .cost_signals = &*signals_,
             .time_zone = [this](const Scope& scope) { return time_zone_of(scope); },
             .stuck_after = settings_.stuck_after,
-            .exports = &*exports_};
+            .exports = &*exports_,
+            .anomalies = &*anomaly_log_};
         add_metric_sources(metrics_, {.ingest = *ingest_,
                                       .writer = *writer_,
                                       .open = *open_traces_,
@@ -439,7 +451,8 @@ private:
                                       .store = *store_,
                                       .budgets = *budgets_,
                                       .webhooks = *webhooks_,
-                                      .spend = spend_});
+                                      .spend = spend_,
+                                      .anomalies = *anomalies_});
         api_.emplace(parts, api);
 
         net::Server::Options server;
@@ -539,6 +552,8 @@ private:
     std::optional<alert::BudgetWatch> budgets_;
     std::optional<serve::BudgetParts> budget_parts_;
     std::optional<Signals> signals_;
+    std::unique_ptr<AnomalyLog> anomaly_log_;
+    std::optional<alert::Anomalies> anomalies_;
     serve::Metrics metrics_;
     std::optional<serve::Redis> redis_;
     std::optional<serve::LiveRelay> relay_;

@@ -149,6 +149,19 @@ void write_webhooks(MetricsText& out, const alert::Webhooks& webhooks) {
                     {{"outcome", outcome}}, number(count));
 }
 
+void write_anomalies(MetricsText& out, const alert::Anomalies& anomalies) {
+    const alert::Anomalies::Stats stats = anomalies.stats();
+    out.counter("anomaly_looks_total", "Times that recent figures were compared with the usual ones", {},
+                number(stats.looks));
+    out.counter("anomaly_failures_total", "Looks that failed", {}, number(stats.failures));
+    out.counter("anomaly_look_seconds_total", "Spent looking, history included", {},
+                number(stats.busy_nanos) / 1e9);
+    out.counter("anomaly_history_seconds_total", "Spent reading history", {},
+                number(stats.reading_nanos) / 1e9);
+    out.gauge("anomaly_series", "Projects, models and services that are watched", {}, number(stats.series));
+    out.gauge("anomalies_open", "Figures that are out of the ordinary", {}, number(stats.lasting));
+}
+
 void write_live(MetricsText& out, const live::Hub& hub) {
     const live::Hub::Stats stats = hub.stats();
     out.gauge("live_listeners", "Clients that events go to", {}, number(stats.listeners));
@@ -187,6 +200,7 @@ void add_metric_sources(serve::Metrics& metrics, const MetricParts& parts) {
         write_budgets(out, watch, spend);
     });
     metrics.add([&webhooks = parts.webhooks](MetricsText& out) { write_webhooks(out, webhooks); });
+    metrics.add([&anomalies = parts.anomalies](MetricsText& out) { write_anomalies(out, anomalies); });
     metrics.add([&hub = parts.hub](MetricsText& out) { write_live(out, hub); });
     metrics.add([&budget = parts.budget](MetricsText& out) {
         out.gauge("intake_budget_used_bytes", "Bytes on their way through the program", {},

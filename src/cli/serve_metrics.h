@@ -1,6 +1,7 @@
 // What /metrics says about the way of the data.
 #pragma once
 
+#include "alert/anomalies.h"
 #include "alert/budget_watch.h"
 #include "alert/spend_board.h"
 #include "alert/webhooks.h"
@@ -32,6 +33,7 @@ struct MetricParts {
     const alert::BudgetWatch& budgets;
     const alert::Webhooks& webhooks;
     const alert::SpendBoard& spend;
+    const alert::Anomalies& anomalies;
 };
 
 void add_metric_sources(serve::Metrics& metrics, const MetricParts& parts);

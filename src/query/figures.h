@@ -60,6 +60,10 @@ public:
     // Figures of other kinds, of model calls in the window.
     Result<Table> of_calls(GroupQuestion question, const Cancel& cancel) const;
     SpanStore& store() const { return store_; }
+    // Whether it is known which rollups are right, or there are none; else everything is read from spans.
+    bool knows_rollups() const {
+        return currency_ == nullptr || currency_->outdated(RollupLevel::hour, {}, {});
+    }
     // For several questions that should see the same spans.
     std::uint64_t visible_seq() const;
 

@@ -1,10 +1,11 @@
-// Users, roles, keys, sessions and projects as the API shows them.
+// Users, roles, keys, sessions, projects and anomalies as the API shows them.
 #pragma once
 
 #include <string_view>
 
 #include "base/json_writer.h"
 #include "catalog/accounts.h"
+#include "catalog/anomaly_log.h"
 #include "serve/parameters.h"
 #include "serve/router.h"
 
@@ -16,6 +17,7 @@ void write_json(JsonWriter& json, const CustomRole& role);
 void write_json(JsonWriter& json, const ApiKey& key);
 void write_json(JsonWriter& json, const Session& session);
 void write_json(JsonWriter& json, const Project& project);
+void write_json(JsonWriter& json, const Anomaly& anomaly);
 
 // The id that stands in the path; what cannot be one is not found.
 ApiResult<std::string> id_of(const Call& call, std::string_view name);

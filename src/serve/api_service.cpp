@@ -8,6 +8,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "serve/admin_routes.h"
+#include "serve/anomaly_routes.h"
 #include "serve/cost_routes.h"
 #include "serve/export_routes.h"
 #include "serve/facet_routes.h"
@@ -104,6 +105,8 @@ Router build_router(SpanStore& store, const ApiParts& parts, const ApiOptions& o
     }
     if (parts.scores)
         for (Route& route : score_routes(store, parts.scores)) routes.push_back(std::move(route));
+    if (parts.anomalies != nullptr)
+        for (Route& route : anomaly_routes(*parts.anomalies)) routes.push_back(std::move(route));
     if (parts.auth != nullptr) {
         for (Route& route : auth_routes(*parts.auth)) routes.push_back(std::move(route));
         for (Route& route : admin_routes(*parts.auth)) routes.push_back(std::move(route));

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "catalog/anomaly_log.h"
 #include "catalog/authority.h"
 #include "catalog/tokens.h"
 #include "live/hub.h"
@@ -69,6 +70,8 @@ struct ApiParts {
     // A trace with running spans of which nothing was heard for so long is stuck; 0: none is.
     Nanos stuck_after = Nanos::seconds(600);
     const ExportParts* exports = nullptr;  // null: the routes are not there
+    // Null: the route is not there.
+    const AnomalyLog* anomalies = nullptr;
 };
 
 struct ApiOptions {

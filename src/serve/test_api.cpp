@@ -1,5 +1,6 @@
 #include "serve/test_api.h"
 
+#include <atomic>
 #include <future>
 #include <utility>
 
@@ -111,6 +112,8 @@ TestApi::TestApi(ApiOptions options, SpanStore* store, TestAccounts* accounts, c
       budgets_{auth_.catalog, board, watch} {
     head.listener_on_loopback = true;
     EXPECT_TRUE(memory.migrate());
+    static std::atomic<int> made = 0;
+    anomalies = AnomalyLog::load(auth_.catalog, fmt::format("test {}", ++made)).value();
     service = std::make_unique<ApiService>(
         ApiParts{
             .store = store == nullptr ? memory : *store,
@@ -135,7 +138,8 @@ TestApi::TestApi(ApiOptions options, SpanStore* store, TestAccounts* accounts, c
             .auth = &auth_,
             .budgets = &budgets_,
             .hub = &hub,
-            .exports = exports == nullptr ? &idle_exports() : exports},
+            .exports = exports == nullptr ? &idle_exports() : exports,
+            .anomalies = &*anomalies},
         std::move(options));
 }
 

@@ -67,6 +67,7 @@ public:
     FakeLive live;
     FakeUnpriced unpriced;
     Metrics metrics;
+    std::unique_ptr<AnomalyLog> anomalies;  // of its own
     obs::live::Hub hub{obs::live::Hub::Options{}};
     bool ready = true;
     bool refuse_scores = false;

@@ -150,9 +150,10 @@ private:
     std::jthread thread_;
 };
 
-// Takes whole frames off the front; with `delays`, reads when each was sent.
-void take_frames(Socket& socket, std::int64_t now, std::vector<std::int64_t>* delays) {
-    std::string_view left = socket.unread;
+// Takes whole frames off the front of what came; with `delays`, reads when each was sent. The rest is kept.
+void take_frames(Socket& socket, std::string_view got, std::int64_t now, std::vector<std::int64_t>* delays) {
+    if (!socket.unread.empty()) got = socket.unread.append(got);
+    std::string_view left = got;
     for (;;) {
         if (left.size() < 2) break;
         std::size_t size = static_cast<unsigned char>(left[1]) & 0x7F, begin = 2;
@@ -179,7 +180,7 @@ void take_frames(Socket& socket, std::int64_t now, std::vector<std::int64_t>* de
         }
         left.remove_prefix(begin + size);
     }
-    socket.unread.erase(0, socket.unread.size() - left.size());
+    socket.unread = std::string(left);
 }
 
 double cpu_seconds() {
@@ -243,8 +244,8 @@ int main(int count, char** arguments) {
             if (got == 0) give_up("the server hung up");
             if (got < 0) continue;
             received += static_cast<std::uint64_t>(got);
-            socket.unread.append(bytes.data(), static_cast<std::size_t>(got));
-            take_frames(socket, now_nanos(), which % read_each == 0 ? &delays : nullptr);
+            take_frames(socket, {bytes.data(), static_cast<std::size_t>(got)}, now_nanos(),
+                        which % read_each == 0 ? &delays : nullptr);
         }
     }
     generator.join();

@@ -81,7 +81,7 @@ struct Hub::Round {
 
     struct Touched {
         WatchedTrace* trace;
-        bool settled = false;
+        bool grew = false;                // else it only settled
         std::vector<bool> let_through{};  // by view
         // Made when somebody wants them.
         std::string data{};
@@ -334,7 +334,7 @@ void Hub::hear(Round& round, const Item& item) {
     if (!round.traces_wanted) return;
     if (const auto* rows = std::get_if<AnyBatch>(&item.what)) return hear_spans(round, *rows);
     for (const SettledTrace& settled : std::get<std::vector<SettledTrace>>(item.what))
-        if (WatchedTrace* trace = traces_.settle(settled)) round.touched[round.touch(trace)].settled = true;
+        if (WatchedTrace* trace = traces_.settle(settled)) round.touch(trace);
 }
 
 void Hub::hear_spans(Round& round, const AnyBatch& batch) {
@@ -345,6 +345,7 @@ void Hub::hear_spans(Round& round, const AnyBatch& batch) {
         const TraceTable::Heard heard = traces_.add(rows, row);
         if (!heard.news) continue;
         trace_of[row] = round.touch(heard.trace);
+        round.touched[trace_of[row]].grew = true;
         news.push_back(row);
     }
     for (std::size_t view = 0; view < round.views.size(); ++view) {
@@ -403,7 +404,7 @@ void Hub::write(Round& round) {
             const std::uint32_t id = round.views[view]->id;
             if (touched.trace->was_seen_by(id))
                 type[view] = LiveEventType::trace_updated;
-            else if (touched.let_through[view])
+            else if (touched.grew && touched.let_through[view])
                 type[view] = LiveEventType::trace_created;
             if (type[view] == LiveEventType::trace_created) touched.trace->seen_by.push_back(id);
         }

@@ -182,6 +182,17 @@ TEST_F(HubTest, aTraceThatSettlesUnheardOfIsNoEvent) {
     EXPECT_THAT(client.told(), IsEmpty());
 }
 
+TEST_F(HubTest, aTraceThatSettlesIsNewToNobody) {
+    Client before = join(traces);
+    keep({span("one").trace("a")});
+    hub_.turn();
+    Client after = join(traces, where("span_name", Operator::present));
+    settle("a");
+    hub_.turn();
+    EXPECT_THAT(before.told(), ElementsAre("trace_created one 1", "trace_updated one 1 settled"));
+    EXPECT_THAT(after.told(), IsEmpty());
+}
+
 TEST_F(HubTest, repeatsTheTraceAtTheTopOfTraceCreatedOnly) {
     Client client = join(traces);
     keep(

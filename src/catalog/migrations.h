@@ -17,10 +17,8 @@ namespace obs {
 
 // Step i + 1 is element i.
 inline constexpr std::array catalog_steps{
-    std::span<const std::string_view>(catalog_step_1),
-    std::span<const std::string_view>(catalog_step_2),
-    std::span<const std::string_view>(catalog_step_3),
-    std::span<const std::string_view>(catalog_step_4),
+    std::span<const std::string_view>(catalog_step_1), std::span<const std::string_view>(catalog_step_2),
+    std::span<const std::string_view>(catalog_step_3), std::span<const std::string_view>(catalog_step_4),
     std::span<const std::string_view>(catalog_step_5),
 };
 

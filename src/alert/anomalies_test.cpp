@@ -27,7 +27,7 @@ constexpr Nanos step = Nanos::seconds(10);
 class Live final : public query::LiveData {
 public:
     std::uint64_t visible_seq() const override { return UINT64_MAX; }
-    SpanBatch running(const Scope&, TraceId) const override { return {}; }
+    Running running(const Scope&, std::optional<TraceId>) const override { return {}; }
 };
 
 class Heard final : public LiveEvents {

@@ -103,9 +103,10 @@ Result<std::unique_ptr<CatalogDatabase>> CatalogDatabase::open(CatalogAddress ad
     const CatalogAddress& at = database->address_;
     const auto open_session = [&](soci::session& sql) {
         if (!at.is_file()) return sql.open(soci::postgresql, at.connection());
-        // FULL: a key that was shown to its user exists after a power cut.
-        sql.open(soci::sqlite3, "db=\"" + at.path().string() + "\" timeout=" + std::string(busy_seconds) +
-                                    " synchronous=FULL");
+        sql.open(soci::sqlite3, "db=\"" + at.path().string() + "\" timeout=" + std::string(busy_seconds));
+        // A key that was shown to its user exists after a power cut. Not as an option of open(), which would
+        // say it before it has learned to wait for others.
+        sql << "PRAGMA synchronous = FULL";
         std::string mode;
         sql << "PRAGMA journal_mode = WAL", soci::into(mode);
         sql << "PRAGMA foreign_keys = ON";

@@ -11,7 +11,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "catalog/durable_file.h"
+#include "base/durable_file.h"
 
 namespace obs {
 namespace {

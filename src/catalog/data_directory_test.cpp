@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "catalog/durable_file.h"
+#include "base/durable_file.h"
 #include "catalog/scratch.h"
 
 namespace obs {

@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/durable_file.h"
 #include "catalog/catalog.h"
 #include "catalog/data_directory.h"
-#include "catalog/durable_file.h"
 #include "catalog/tokens.h"
 
 namespace obs::cli {

@@ -1,19 +1,14 @@
 #include "ingest/running_spans.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <iterator>
-#include <system_error>
 #include <utility>
 
+#include "base/durable_file.h"
 #include "base/hash.h"
 #include "base/log.h"
-#include "journal/segment.h"
 #include "model/record.h"
 
 namespace obs {
@@ -21,22 +16,8 @@ namespace obs {
 namespace {
 
 constexpr std::string_view file_name = "running";
-constexpr std::string_view new_file_name = "running.new";
 // Fewer dead rows are not worth the copy.
 constexpr std::size_t few = 64;
-
-Result<void> write_durably(const std::filesystem::path& path, std::string_view bytes) {
-    const File file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-    if (file.get() < 0) return std::unexpected(system_error("open", path));
-    while (!bytes.empty()) {
-        const ssize_t wrote = ::write(file.get(), bytes.data(), bytes.size());
-        if (wrote < 0 && errno == EINTR) continue;
-        if (wrote <= 0) return std::unexpected(system_error("write", path));
-        bytes.remove_prefix(static_cast<std::size_t>(wrote));
-    }
-    if (::fdatasync(file.get()) != 0) return std::unexpected(system_error("write", path));
-    return {};
-}
 
 }  // namespace
 
@@ -52,6 +33,15 @@ RunningSpans::Key RunningSpans::key_of(const SpanBatch& rows, std::size_t row) {
 RunningSpans::Key RunningSpans::trace_of(Key key) {
     key.span = {};
     return key;
+}
+
+bool RunningSpans::lives(std::size_t row) const {
+    const auto at = places_.find(key_of(rows_, row));
+    return at != places_.end() && at->second == row;
+}
+
+UnixNanos RunningSpans::news_of(std::size_t row) const {
+    return traces_.at(trace_of(key_of(rows_, row))).news;
 }
 
 void RunningSpans::put(const SpanBatch& rows, std::size_t row, Sequence seq, UnixNanos now) {
@@ -142,10 +132,9 @@ RunningSpans::Found RunningSpans::find(std::string_view org, const std::vector<s
         if (rows_.org_id[row] != org ||
             (!projects.empty() && std::ranges::find(projects, rows_.project_id[row]) == projects.end()))
             continue;
-        const Key key = key_of(rows_, row);
-        if (const auto at = places_.find(key); at == places_.end() || at->second != row) continue;
+        if (!lives(row)) continue;
         append_row(found.spans, rows_, row);
-        found.news.push_back(traces_.at(trace_of(key)).news);
+        found.news.push_back(news_of(row));
     }
     return found;
 }
@@ -193,10 +182,9 @@ Result<void> RunningSpans::save() {
         SpanBatch rows;
         std::string times;
         for (std::size_t row = 0; row < rows_.size(); ++row) {
-            const Key key = key_of(rows_, row);
-            if (const auto at = places_.find(key); at == places_.end() || at->second != row) continue;
+            if (!lives(row)) continue;
             append_row(rows, rows_, row);
-            const UnixNanos news = traces_.at(trace_of(key)).news;
+            const UnixNanos news = news_of(row);
             times.append(reinterpret_cast<const char*>(&news), sizeof news);
         }
         append_record(bytes, rows);
@@ -204,13 +192,7 @@ Result<void> RunningSpans::save() {
         changed_ = false;
         saved = std::exchange(unsaved_, std::nullopt);
     }
-    const auto wrote = [&]() -> Result<void> {
-        OBS_TRY_VOID(write_durably(directory_ / new_file_name, bytes));
-        std::error_code error;
-        std::filesystem::rename(directory_ / new_file_name, directory_ / file_name, error);
-        if (error) return fail(ErrorKind::unavailable, "cannot rename {}", new_file_name);
-        return sync_directory(directory_);
-    }();
+    auto wrote = write_durably(directory_ / file_name, bytes);
     if (wrote) return wrote;
     const std::lock_guard lock(mutex_);
     changed_ = true;

@@ -79,6 +79,9 @@ private:
     static Key key_of(const SpanBatch& rows, std::size_t row);
     static Key trace_of(Key key);
 
+    // Of rows_: whether the row is the latest word of a span that runs; when the trace of one was heard of.
+    bool lives(std::size_t row) const;
+    UnixNanos news_of(std::size_t row) const;
     void put_locked(const SpanBatch& rows, std::size_t row, UnixNanos now);
     void end_locked(const Key& key);
     void give_up(const std::unordered_set<Key, Hash>& traces);

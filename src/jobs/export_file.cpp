@@ -14,7 +14,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#include "catalog/durable_file.h"
+#include "base/durable_file.h"
 
 namespace obs::jobs {
 

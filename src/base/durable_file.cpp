@@ -1,4 +1,4 @@
-#include "catalog/durable_file.h"
+#include "base/durable_file.h"
 
 #include <cerrno>
 #include <system_error>

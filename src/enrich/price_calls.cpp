@@ -4,24 +4,11 @@
 #include <cmath>
 
 #include "pricing/price.h"
+#include "pricing/span_usage.h"
 
 namespace obs {
 
 namespace {
-
-Usage usage_of(const SpanBatch& batch, std::size_t row) {
-    return {.input = batch.prompt_tokens[row],
-            .output = batch.completion_tokens[row],
-            .cached_input = batch.cached_input_tokens[row],
-            .cache_write = batch.cache_write_tokens[row],
-            .audio_input = batch.audio_input_tokens[row],
-            .image_input = batch.image_input_tokens[row],
-            .cached_audio = {},
-            .cached_image = {},
-            .reasoning = batch.reasoning_tokens[row],
-            .audio_output = batch.audio_output_tokens[row],
-            .image_output = batch.image_output_tokens[row]};
-}
 
 // Providers spell it in their own way; `default`, `standard` and `auto` are the standard service.
 std::string_view service_of(std::string_view tier) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/money.h"
@@ -65,5 +66,37 @@ struct Cost {
 // request belongs, and once for `total`; `output` is the difference, so that it can be one nano-dollar off
 // its own rounding. Nothing when the usage holds no count: unknown usage has no cost, not a cost of zero.
 std::optional<Cost> cost_of(const Usage& usage, const Price& price);
+
+// Exact products of tokens and rates, and their sums: 128 bits wide.
+struct PicoUsd {
+    __extension__ using Wide = __int128;
+    Wide count = 0;
+
+    static constexpr PicoUsd of(Usd amount) { return {Wide{amount.nanos} * 1000}; }
+    constexpr PicoUsd operator+(PicoUsd more) const { return {count + more.count}; }
+    constexpr PicoUsd operator-(PicoUsd less) const { return {count - less.count}; }
+    constexpr bool operator==(const PicoUsd&) const = default;
+    // Dollars with at most twelve digits after the point, `0.0000025`; a number of JSON.
+    std::string dollars() const;
+};
+
+// One line of a bill: so many tokens of a part (`input`, `cached_input`, `reasoning`, … or `request`, of
+// which there is one) at a rate. What a price gives away for nothing has a rate of zero.
+struct BillLine {
+    std::string_view part;
+    Tokens tokens;
+    UsdPerToken rate;
+
+    constexpr PicoUsd amount() const { return {static_cast<PicoUsd::Wide>(tokens.count) * rate.picos}; }
+};
+
+// How a cost comes about: the amounts of all lines and what rounding added are exactly cost.total.
+struct Bill {
+    std::vector<BillLine> lines;
+    Cost cost;
+    PicoUsd rounding;
+};
+// Nothing where cost_of has none.
+std::optional<Bill> bill_of(const Usage& usage, const Price& price);
 
 }  // namespace obs

@@ -201,6 +201,19 @@ const Price* PriceTable::find(std::string_view provider, std::string_view model,
     return price_of(slot.sellers, at, service);
 }
 
+std::vector<const Price*> PriceTable::with_rule(std::string_view rule) const {
+    std::vector<const Price*> found;
+    const auto look_at = [&](const PricedModel& model) {
+        for (const DatedPrice& dated : model.prices)
+            if (dated.price.rule == rule) found.push_back(&dated.price);
+    };
+    for (const UserModel& user : parts_->own.models()) look_at(user.model);
+    for (const PricedProvider& provider : parts_->catalogue.providers)
+        std::ranges::for_each(provider.models, look_at);
+    for (const UserModel& user : parts_->older.models()) look_at(user.model);
+    return found;
+}
+
 std::size_t PriceTable::models() const {
     std::size_t models = parts_->older.size() + parts_->own.size();
     for (const PricedProvider& provider : parts_->catalogue.providers)

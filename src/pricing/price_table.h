@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "base/time.h"
@@ -34,6 +35,10 @@ public:
     // questions are answered from a small table of the thread.
     const Price* find(std::string_view provider, std::string_view model, UnixNanos at,
                       std::string_view service = {}) const;
+
+    // Every price that has this rule (Price::rule), whoever sells it; prices of different hours may share
+    // one. Empty for rules of other catalogues. Looks at all prices.
+    std::vector<const Price*> with_rule(std::string_view rule) const;
 
     // Models with a price, over all sources.
     std::size_t models() const;

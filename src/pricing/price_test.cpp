@@ -1,5 +1,8 @@
 #include "pricing/price.h"
 
+#include <string>
+
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace obs {
@@ -52,6 +55,25 @@ TEST_P(CostOf, billsEveryTokenOnce) {
     EXPECT_EQ(cost->input.nanos, GetParam().input.nanos);
     EXPECT_EQ(cost->output.nanos, GetParam().output.nanos);
     EXPECT_EQ(cost->total, cost->input + cost->output);
+}
+
+TEST_P(CostOf, isExplainedByTheLinesOfItsBill) {
+    const auto& [what, price, usage, input, output] = GetParam();
+    const std::optional<Bill> bill = bill_of(usage, price);
+    ASSERT_TRUE(bill);
+    EXPECT_EQ(bill->cost, *cost_of(usage, price));
+    PicoUsd sum = bill->rounding;
+    std::int64_t tokens = 0;
+    for (const BillLine& line : bill->lines) {
+        sum = sum + line.amount();
+        if (line.part != "request") tokens += line.tokens.count;
+    }
+    EXPECT_EQ(sum, PicoUsd::of(bill->cost.total));
+    EXPECT_LE(bill->rounding.count, 500);
+    EXPECT_GE(bill->rounding.count, -500);
+    if (usage.input && usage.output) {
+        EXPECT_EQ(tokens, usage.input->count + usage.output->count) << "each token on one line";
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -169,7 +191,42 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(CostOf, unknownUsageHasNoCost) {
     EXPECT_FALSE(cost_of({}, gpt()));
     EXPECT_FALSE(cost_of({}, with_fee()));
+    EXPECT_FALSE(bill_of({}, gpt()));
 }
+
+TEST(BillOf, namesThePartsItTookOut) {
+    const Usage usage{
+        .input = Tokens{100}, .output = Tokens{50}, .cached_input = Tokens{40}, .reasoning = Tokens{20}};
+    const std::optional<Bill> bill = bill_of(usage, gpt());
+    ASSERT_TRUE(bill);
+    std::string lines;
+    for (const BillLine& line : bill->lines)
+        lines += fmt::format("{} {} x {} = {}\n", line.part, line.tokens.count, line.rate.picos,
+                             line.amount().dollars());
+    EXPECT_EQ(lines,
+              "cached_input 40 x 1250000 = 0.00005\n"
+              "input 60 x 2500000 = 0.00015\n"
+              "reasoning 20 x 12000000 = 0.00024\n"
+              "output 30 x 10000000 = 0.0003\n");
+}
+
+struct DollarsCase {
+    std::string what;
+    std::int64_t picos;
+    std::string text;
+};
+class PicoDollars : public testing::TestWithParam<DollarsCase> {};
+TEST_P(PicoDollars, areNumbersOfJson) {
+    EXPECT_EQ(PicoUsd{GetParam().picos}.dollars(), GetParam().text);
+}
+INSTANTIATE_TEST_SUITE_P(Amounts, PicoDollars,
+                         testing::Values(DollarsCase{"nothing", 0, "0"},
+                                         DollarsCase{"one", 1, "0.000000000001"},
+                                         DollarsCase{"less_than_nothing", -250, "-0.00000000025"},
+                                         DollarsCase{"a_dollar", 1'000'000'000'000, "1"},
+                                         DollarsCase{"dollars_and_cents", 12'340'000'000'000, "12.34"},
+                                         DollarsCase{"ten_dollars", 10'000'000'000'000, "10"}),
+                         [](const auto& test) { return test.param.what; });
 
 }  // namespace
 }  // namespace obs

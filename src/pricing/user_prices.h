@@ -28,6 +28,7 @@ public:
     std::vector<const PricedModel*> find(std::string_view provider,
                                          std::span<const std::string> spellings) const;
     std::size_t size() const { return models_.size(); }
+    std::span<const UserModel> models() const { return models_; }
 
 private:
     std::vector<UserModel> models_;

@@ -166,6 +166,21 @@ Result<ProjectSettings> Catalog::project_settings(std::string_view project_id) c
     });
 }
 
+Result<std::vector<std::pair<Project, ProjectSettings>>> Catalog::settings_of_projects() const {
+    using All = std::vector<std::pair<Project, ProjectSettings>>;
+    return database_->read("read settings of projects", [&](soci::session& sql) -> Result<All> {
+        All all;
+        for (Project& project : select_projects(sql, "WHERE org <> :value ORDER BY created, id", "")) {
+            std::string text;
+            sql << "SELECT settings FROM projects WHERE id = :id", soci::into(text), soci::use(project.id);
+            ProjectSettings settings =
+                OBS_TRY(ProjectSettings::from_json(text, {}), "settings of project {}", project.id);
+            all.emplace_back(std::move(project), std::move(settings));
+        }
+        return all;
+    });
+}
+
 Result<void> Catalog::set_project_settings(std::string_view project_id, const ProjectSettings& settings) {
     return database_->change("write a project's settings", [&](soci::session& sql) -> Result<void> {
         const std::string id(project_id), text = settings.to_json();

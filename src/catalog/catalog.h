@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -111,6 +112,8 @@ public:
     // `invalid_input`.
     Result<Project> archive_project(const Project& project, UnixNanos now);
     Result<ProjectSettings> project_settings(std::string_view project_id) const;
+    // Of all projects, the archived ones too.
+    Result<std::vector<std::pair<Project, ProjectSettings>>> settings_of_projects() const;
     Result<void> set_project_settings(std::string_view project_id, const ProjectSettings& settings);
 
     // Fails with `invalid_input`: no scope, `ingest` without exactly one project, a quota of nothing.

@@ -46,10 +46,10 @@ private:
     UnixNanos last_{0};
 };
 
-// What one key has used of its quota; shared by the requests of the key.
+// What one key, or all senders of a project together, have used of their quota.
 class Meter {
 public:
-    explicit Meter(const Quota& quota) : quota_(quota) {
+    Meter(std::string_view whose, const Quota& quota) : whose_(whose), quota_(quota) {
         if (quota.requests_per_second) requests_.emplace(*quota.requests_per_second);
         if (quota.bytes_per_second) bytes_.emplace(*quota.bytes_per_second);
     }
@@ -73,10 +73,12 @@ public:
     }
 
 private:
-    static std::unexpected<Error> used_up(std::int64_t quota, std::string_view unit) {
-        return fail(ErrorKind::overloaded, "the quota of this key is used up: {} {} a second", quota, unit);
+    std::unexpected<Error> used_up(std::int64_t quota, std::string_view unit) const {
+        return fail(ErrorKind::overloaded, "the quota of this {} is used up: {} {} a second", whose_, quota,
+                    unit);
     }
 
+    const std::string_view whose_;
     const Quota quota_;
     std::atomic<std::int64_t> used_ = 0;
     std::mutex mutex_;
@@ -147,9 +149,10 @@ struct IngestKeys::State {
     const Clock clock;
 
     std::shared_mutex
-        mutex;  // of the two maps; held for a lookup or an exchange, never while a disk is asked
+        mutex;  // of the three maps; held for a lookup or an exchange, never while a disk is asked
     std::unordered_map<std::string, KnownKey> by_hash;
     std::unordered_map<std::string, std::shared_ptr<Meter>> by_id;
+    std::unordered_map<std::string, std::shared_ptr<Meter>> by_project;  // those with a quota
 
     std::mutex lookup_mutex;
     Bucket lookups{lookups_per_second};
@@ -169,7 +172,26 @@ struct IngestKeys::State {
     std::shared_ptr<Meter> meter_for(const ApiKey& key) {
         const auto found = by_id.find(key.id);
         if (found != by_id.end() && found->second->quota() == key.quota) return found->second;
-        return std::make_shared<Meter>(key.quota);
+        return std::make_shared<Meter>("key", key.quota);
+    }
+
+    std::shared_ptr<Meter> meter_of(const std::string& project) {
+        const std::shared_lock lock(mutex);
+        const auto found = by_project.find(project);
+        return found == by_project.end() ? nullptr : found->second;
+    }
+
+    // What is sent to a project counts for the project too, with a key or without.
+    Result<Tenant> admitted(Tenant tenant) {
+        if (const auto meter = meter_of(tenant.project)) OBS_TRY_VOID(meter->count_request(clock()));
+        return tenant;
+    }
+
+    // The same for a project; `mutex` is held.
+    std::shared_ptr<Meter> meter_for(const std::string& project, const Quota& quota) {
+        const auto found = by_project.find(project);
+        if (found != by_project.end() && found->second->quota() == quota) return found->second;
+        return std::make_shared<Meter>("project", quota);
     }
 
     KnownKey remember(const ApiKey& key) {
@@ -211,7 +233,7 @@ Result<std::unique_ptr<IngestKeys>> IngestKeys::load(const Catalog& catalog, Clo
 Result<Tenant> IngestKeys::admit(std::string_view credential, bool from_loopback) {
     const std::string text = key_text(credential);
     if (!looks_like_a_key(text)) {
-        if (from_loopback) return Tenant{};
+        if (from_loopback) return state_->admitted(Tenant{});
         if (credential.empty())
             return fail(ErrorKind::unauthenticated,
                         "an ingest key is needed: `Authorization: Bearer llmo_sk_live_...`");
@@ -224,10 +246,11 @@ Result<Tenant> IngestKeys::admit(std::string_view credential, bool from_loopback
     if (key.expires && *key.expires <= now)
         return fail(ErrorKind::unauthenticated, "this ingest key has expired");
     OBS_TRY_VOID(key.meter->count_request(now));
-    return key.tenant;
+    return state_->admitted(key.tenant);
 }
 
 void IngestKeys::charge(const Tenant& tenant, std::size_t bytes) {
+    if (const auto project = state_->meter_of(tenant.project)) project->count_bytes(bytes);
     if (tenant.key_id.empty()) return;
     std::shared_ptr<Meter> meter;
     {
@@ -243,9 +266,12 @@ Result<void> IngestKeys::refresh() {
     const std::int64_t version = OBS_TRY(state_->catalog.version());
     if (version == state_->version) return {};
     const std::vector<ApiKey> keys = OBS_TRY(state_->catalog.keys());
+    const auto settings = OBS_TRY(state_->catalog.settings_of_projects());
     std::unordered_map<std::string, KnownKey> by_hash;
-    std::unordered_map<std::string, std::shared_ptr<Meter>> by_id;
+    std::unordered_map<std::string, std::shared_ptr<Meter>> by_id, by_project;
     const std::unique_lock lock(state_->mutex);
+    for (const auto& [project, decided] : settings)
+        if (decided.quota != Quota{}) by_project[project.id] = state_->meter_for(project.id, decided.quota);
     for (const ApiKey& key : keys) {
         KnownKey known = known_key(key, state_->meter_for(key));
         by_id[key.id] = known.meter;
@@ -253,6 +279,7 @@ Result<void> IngestKeys::refresh() {
     }
     state_->by_hash.swap(by_hash);
     state_->by_id.swap(by_id);
+    state_->by_project.swap(by_project);
     state_->version = version;
     return {};
 }

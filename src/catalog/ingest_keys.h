@@ -27,9 +27,9 @@ public:
     ~IngestKeys() override;
 
     // `credential` may carry its scheme (`Bearer …`, or `Basic …` with the key as password). Fails with
-    // `unauthenticated` (none where one is needed, unknown, revoked) or `overloaded` (quota used up, too many
-    // unknown keys in this second). Quotas are buckets of one second; a body above what is left is let
-    // through once and paid for by the requests after it.
+    // `unauthenticated` (none where one is needed, unknown, revoked) or `overloaded` (the quota of the key or
+    // of its project used up, too many unknown keys in this second). Quotas are buckets of one second; a body
+    // above what is left is let through once and paid for by the requests after it.
     Result<Tenant> admit(std::string_view credential, bool from_loopback) override;
     void charge(const Tenant& tenant, std::size_t bytes) override;
 

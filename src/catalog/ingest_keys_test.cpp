@@ -197,6 +197,26 @@ TEST_F(IngestKeysTest, doNotChargeOneKeyForAnother) {
     EXPECT_TRUE(keys_->admit("", on_loopback));
 }
 
+TEST_F(IngestKeysTest, countForTheirProjectTogether) {
+    const auto set = [&](std::string_view json) {
+        ASSERT_TRUE(command_.set_project_settings("default", *ProjectSettings::from_json(json, {})));
+        ASSERT_TRUE(keys_->refresh());
+    };
+    const NewApiKey one = make_key(), other = make_key();
+    set(R"({"requests_per_second":2})");
+    EXPECT_TRUE(admit(one));
+    EXPECT_TRUE(keys_->admit("", on_loopback)) << "without a key it is project default too";
+    EXPECT_EQ(text_of(admit(other)), "the quota of this project is used up: 2 requests a second");
+    EXPECT_EQ(kind_of(keys_->admit("", on_loopback)), ErrorKind::overloaded);
+    ASSERT_TRUE(command_.create_project("elsewhere", now_));
+    EXPECT_TRUE(admit(make_key({}, "elsewhere")));
+    set(R"({"bytes_per_second":1000})");
+    keys_->charge(*admit(one), 3000);
+    EXPECT_EQ(text_of(admit(other)), "the quota of this project is used up: 1000 bytes a second");
+    set("{}");
+    EXPECT_TRUE(admit(other)) << "taken back";
+}
+
 TEST_F(IngestKeysTest, rememberWhatWasUsedOverARefresh) {
     const NewApiKey key = make_key({.requests_per_second = 1, .bytes_per_second = {}});
     ASSERT_TRUE(admit(key));

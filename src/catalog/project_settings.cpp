@@ -82,6 +82,15 @@ Result<void> set_member(ProjectSettings& settings, std::string_view name,
 
 }  // namespace
 
+std::string_view ProjectSettings::longer_than(const ProjectSettings& most) const {
+    ProjectSettings ours = *this, theirs = most;
+    for (const Number& number : numbers) {
+        const auto mine = number.member(ours), bound = number.member(theirs);
+        if (number.name.starts_with("keep_") && mine && bound && *mine > *bound) return number.name;
+    }
+    return {};
+}
+
 std::string ProjectSettings::to_json() const {
     std::string text;
     JsonWriter json(text);

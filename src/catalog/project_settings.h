@@ -28,6 +28,10 @@ struct ProjectSettings {
 
     auto operator<=>(const ProjectSettings&) const = default;
 
+    // The first lifetime that is longer than that of `most`, as its member is named, where both say one;
+    // empty when there is none.
+    std::string_view longer_than(const ProjectSettings& most) const;
+
     // One JSON object, members in the order above; what is not said is left out.
     std::string to_json() const;
     // Members that are absent or null keep what `base` has for absent, and become nothing for null. Fails

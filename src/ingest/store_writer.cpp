@@ -584,7 +584,43 @@ void StoreWriter::forget_old() {
     if (options_.keep_content.count != 0)
         forget(
             {.what = Forget::What::content, .table = TableId::spans, .before = now - options_.keep_content});
+    forget_of_projects(now);
     forget_quarantine();
+}
+
+// Each of these rewrites the parts that hold such rows. So they go by whole days, once a day.
+void StoreWriter::forget_of_projects(UnixNanos now) {
+    if (!options_.projects) return;
+    bool any = false;
+    const auto forget = [&](const Options::ProjectLifetime& of, TableId table, bool contents, Nanos keep,
+                            Nanos keep_of_all) {
+        if (keep.count <= 0 || (keep_of_all.count != 0 && keep >= keep_of_all)) return;
+        const UnixNanos before{Nanos::days(day_of(now - keep)).count};
+        UnixNanos& done = forgotten_[{of.org, of.project, table, contents}];
+        if (done >= before) return;
+        const auto forgotten = store_.forget({.what = contents ? Forget::What::content : Forget::What::rows,
+                                              .table = table,
+                                              .org = of.org,
+                                              .project = of.project,
+                                              .before = before});
+        if (!forgotten) {
+            log::warning("store: cannot erase old rows of project {} in {}: {}", of.project,
+                         table_name(table), forgotten.error().message);
+            return;
+        }
+        done = before;
+        any = true;
+    };
+    const auto of_all = [&](TableId table) {
+        const auto keep = options_.keep_rows.find(table);
+        return keep == options_.keep_rows.end() ? Nanos{} : keep->second;
+    };
+    for (const Options::ProjectLifetime& project : options_.projects()) {
+        for (const auto& [table, keep] : project.keep_rows)
+            forget(project, table, false, keep, of_all(table));
+        forget(project, TableId::spans, true, project.keep_content, options_.keep_content);
+    }
+    if (any && options_.forgotten) options_.forgotten();
 }
 
 void StoreWriter::forget_quarantine() {

@@ -10,12 +10,14 @@
 #include <condition_variable>
 #include <deque>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <span>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "base/byte_budget.h"
@@ -49,6 +51,15 @@ public:
         std::map<TableId, Nanos> keep_rows{};
         Nanos keep_content{};
         Nanos keep_quarantine{};
+        // Projects whose rows and contents go earlier than those of others; asked once an hour.
+        struct ProjectLifetime {
+            std::string org, project;
+            std::map<TableId, Nanos> keep_rows{};
+            Nanos keep_content{};  // 0: as for all
+        };
+        std::function<std::vector<ProjectLifetime>()> projects{};
+        // Called after rows or contents of some projects were erased.
+        std::function<void()> forgotten{};
         RollupSchedule* rollups = nullptr;  // told which spans changed; outlives this
         LiveSpans* live = nullptr;          // told which traces settled; outlives this
         Clock clock = system_now;
@@ -141,6 +152,7 @@ private:
     void confirm_now();
     void save_running();
     void forget_old();
+    void forget_of_projects(UnixNanos now);
     void forget_quarantine();
 
     // Calls until it succeeds, can never succeed, or the time to stop has come (then: `unavailable`).
@@ -164,6 +176,8 @@ private:
     Sequence written_to_ = 0;     // what the journal says was written
     std::chrono::steady_clock::time_point next_forget_{}, next_confirm_{}, next_save_{}, wrote_{};
     std::size_t quarantined_bytes_ = 0;
+    // Up to where contents (true) or rows of a project were erased since the start.
+    std::map<std::tuple<std::string, std::string, TableId, bool>, UnixNanos> forgotten_;
 
     mutable std::mutex mutex_;
     std::condition_variable_any filled_;

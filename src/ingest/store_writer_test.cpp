@@ -307,6 +307,45 @@ TEST_F(StoreWriterTest, forgetsOldQuarantine) {
     EXPECT_TRUE(fs::exists(young));
 }
 
+TEST_F(StoreWriterTest, forgetsWhatAProjectKeepsForAShorterTime) {
+    const auto write = [&](std::string_view project, int days_ago, std::string_view id) {
+        SpanBatch row;
+        row.org_id.put(0, "default");
+        row.project_id.put(0, project);
+        row.ts.put(0, UnixNanos{now_.load()} - Nanos::days(days_ago));
+        row.span_name.put(0, fmt::format("{}-{}", project, days_ago));
+        row.input_text.put(0, "text");
+        ASSERT_TRUE(store_.write(row, id));
+    };
+    for (int days = 1; days <= 9; days += 4) {
+        write("short", days, fmt::format("s{}", days));
+        write("other", days, fmt::format("o{}", days));
+    }
+    options_.keep_rows = {{TableId::spans, Nanos::days(90)}};
+    options_.keep_content = Nanos::days(30);
+    options_.projects = [] {
+        StoreWriter::Options::ProjectLifetime lifetime{.org = "default", .project = "short"};
+        lifetime.keep_rows[TableId::spans] = Nanos::days(7);
+        lifetime.keep_content = Nanos::days(3);
+        StoreWriter::Options::ProjectLifetime longer{.org = "default", .project = "other"};
+        longer.keep_rows[TableId::spans] = Nanos::days(365);
+        return std::vector{lifetime, longer};
+    };
+    const auto told = std::make_shared<std::atomic<int>>(0);
+    options_.forgotten = [told] { ++*told; };
+    restart();
+    ASSERT_TRUE(eventually([&] { return *told == 1; }));
+    RowQuestion all(Scope("default", {}));
+    const auto rows = store_.rows(all, {});
+    ASSERT_TRUE(rows);
+    const SpanBatch& left = std::get<SpanBatch>(rows->batch);
+    std::vector<std::string> found;
+    for (std::size_t row = 0; row < left.size(); ++row)
+        found.push_back(fmt::format("{} {}", left.span_name[row], left.input_text[row]));
+    EXPECT_THAT(found, testing::UnorderedElementsAre("short-1 text", "short-5 ", "other-1 text",
+                                                     "other-5 text", "other-9 text"));
+}
+
 TEST_F(StoreWriterTest, whatHasNoRoomInMemoryIsReadBackFromTheJournal) {
     options_.queue_bytes = 1;
     options_.gather_rows = 7;

@@ -26,6 +26,7 @@
 #include "catalog/catalog.h"
 #include "catalog/data_directory.h"
 #include "catalog/ingest_keys.h"
+#include "catalog/known_settings.h"
 #include "catalog/sign_in.h"
 #include "catalog/tokens.h"
 #include "cli/commands.h"
@@ -61,30 +62,17 @@ constexpr auto flush_within = std::chrono::seconds(10);
 constexpr Nanos first_token_lifetime = Nanos::hours(24);
 
 // What answers need to know of the data that is still on its way.
-class LiveIngest final : public query::LiveData, public query::UnpricedModels {
+class LiveIngest final : public query::LiveData {
 public:
-    LiveIngest(const Ingest& ingest, const StoreWriter& writer, const OpenTraces& open)
-        : ingest_(ingest), writer_(writer), open_(open) {}
+    LiveIngest(const StoreWriter& writer, const OpenTraces& open) : writer_(writer), open_(open) {}
 
     std::uint64_t visible_seq() const override { return writer_.visible(); }
     Running running(const Scope& scope, std::optional<TraceId> trace) const override {
         auto [spans, news] = open_.running_spans().find(scope.org(), scope.projects(), trace);
         return {std::move(spans), std::move(news)};
     }
-    std::vector<query::UnpricedModel> unpriced(const Scope& scope) const override {
-        std::vector<query::UnpricedModel> found;
-        for (UnpricedUse& use : ingest_.unpriced()) {
-            const auto& projects = scope.projects();
-            if (use.org != scope.org() ||
-                (!projects.empty() && std::ranges::find(projects, use.project) == projects.end()))
-                continue;
-            found.push_back({use.project, use.provider, use.model, use.spans, use.first_seen, use.last_seen});
-        }
-        return found;
-    }
 
 private:
-    const Ingest& ingest_;
     const StoreWriter& writer_;
     const OpenTraces& open_;
 };
@@ -186,6 +174,36 @@ StoreWriter::Options writer_options(const ServeSettings& settings, const DataDir
     return options;
 }
 
+// Of the server as a whole; 0 days are for ever.
+ProjectSettings longest_lifetimes(const ServeSettings& settings) {
+    const auto days = [](std::int64_t keep) { return keep > 0 ? std::optional(keep) : std::nullopt; };
+    ProjectSettings longest;
+    longest.keep_payload_days = days(settings.keep_payload);
+    longest.keep_rows_days = days(settings.keep_rows);
+    longest.keep_logs_days = days(settings.keep_logs);
+    longest.keep_metrics_days = days(settings.keep_metrics);
+    return longest;
+}
+
+// Of projects that keep something for a shorter time.
+std::vector<StoreWriter::Options::ProjectLifetime> lifetimes_of_projects(const KnownSettings& known) {
+    std::vector<StoreWriter::Options::ProjectLifetime> lifetimes;
+    for (const auto& [project, settings] : known.all()) {
+        StoreWriter::Options::ProjectLifetime lifetime{.org = project.org, .project = project.id};
+        const auto keep = [&](TableId table, const std::optional<std::int64_t>& days) {
+            if (days) lifetime.keep_rows[table] = Nanos::days(*days);
+        };
+        keep(TableId::spans, settings.keep_rows_days);
+        keep(TableId::scores, settings.keep_rows_days);
+        keep(TableId::logs, settings.keep_logs_days);
+        keep(TableId::metric_points, settings.keep_metrics_days);
+        lifetime.keep_content = Nanos::days(settings.keep_payload_days.value_or(0));
+        if (!lifetime.keep_rows.empty() || lifetime.keep_content.count > 0)
+            lifetimes.push_back(std::move(lifetime));
+    }
+    return lifetimes;
+}
+
 Ingest::Options ingest_options(const ServeSettings& settings, const SpendLimits& limits) {
     Ingest::Options options;
     options.spend_limits = &limits;
@@ -252,6 +270,8 @@ public:
             OBS_TRY(CatalogAddress::of(settings_.catalog.reveal(), directory_->catalog_file()));
         catalog_.emplace(OBS_TRY(Catalog::open(std::move(address), Migrations::apply)));
         OBS_TRY_VOID(start_authority());
+        project_settings_ = OBS_TRY(KnownSettings::load(*catalog_));
+        project_settings_->keep_fresh();
         keys_ = OBS_TRY(IngestKeys::load(*catalog_));
         keys_->keep_fresh();
         prices_.emplace(OBS_TRY(PriceTable::load(
@@ -307,7 +327,11 @@ private:
         authority_->keep_fresh();
         sign_in_.emplace(*catalog_, *authority_,
                          SignIn::Options{.session_lifetime = settings_.session_lifetime});
-        auth_.emplace(serve::AuthParts{*catalog_, *authority_, *sign_in_});
+        auth_.emplace(serve::AuthParts{.catalog = *catalog_,
+                                       .authority = *authority_,
+                                       .sign_in = *sign_in_,
+                                       .settings_changed = [this] { settings_changed(); },
+                                       .longest = longest_lifetimes(settings_)});
         return {};
     }
 
@@ -321,6 +345,8 @@ private:
         writing.rollups = &*rollup_schedule_;
         hub_.emplace(live::Hub::Options{});
         writing.live = &*hub_;
+        writing.projects = [this] { return lifetimes_of_projects(*project_settings_); };
+        writing.forgotten = [this] { clear_answers(); };
         writer_ =
             std::make_unique<StoreWriter>(std::move(writing), *store_, *journal_, *open_traces_, *enricher_);
         OBS_TRY_VOID(resends_.open(directory_->journal(), system_now()));
@@ -365,13 +391,6 @@ private:
         if (webhooks_) webhooks_->stop();
     }
 
-    // Of the one project that is asked about (decision 29).
-    std::string time_zone_of(const Scope& scope) const {
-        if (scope.projects().size() != 1) return {};
-        const auto settings = catalog_->project_settings(scope.projects().front());
-        return settings ? settings->time_zone : std::string();
-    }
-
     Result<void> start_jobs() {
         const Disk disk = OBS_TRY(disk_of(directory_->path()));
         jobs_.emplace(*catalog_);
@@ -390,7 +409,7 @@ private:
     }
 
     Result<void> start_servers() {
-        live_.emplace(*ingest_, *writer_, *open_traces_);
+        live_.emplace(*writer_, *open_traces_);
         // A store in memory keeps none.
         if (settings_.store != StoreKind::memory)
             current_rollups_.emplace(settings_, *rollups_, *rollup_schedule_);
@@ -413,7 +432,6 @@ private:
         serve::ApiParts parts{
             .store = *store_,
             .live = *live_,
-            .unpriced = *live_,
             .metrics = metrics_,
             .verify = [this](std::string_view credential,
                              UnixNanos now) { return authority_->of(credential, now); },
@@ -435,10 +453,11 @@ private:
             .hub = &*hub_,
             .rollups = current_rollups_ ? &*current_rollups_ : nullptr,
             .cost_signals = &*signals_,
-            .time_zone = [this](const Scope& scope) { return time_zone_of(scope); },
+            .time_zone = [this](const Scope& scope) { return project_settings_->time_zone(scope); },
             .stuck_after = settings_.stuck_after,
             .exports = &*exports_,
-            .anomalies = &*anomaly_log_};
+            .anomalies = &*anomaly_log_,
+            .prices_of_rule = [this](std::string_view rule) { return prices_of(rule); }};
         add_metric_sources(metrics_, {.ingest = *ingest_,
                                       .writer = *writer_,
                                       .open = *open_traces_,
@@ -453,7 +472,10 @@ private:
                                       .webhooks = *webhooks_,
                                       .spend = spend_,
                                       .anomalies = *anomalies_});
-        api_.emplace(parts, api);
+        {
+            const std::lock_guard lock(api_mutex_);
+            api_.emplace(parts, api);
+        }
 
         net::Server::Options server;
         server.threads = static_cast<unsigned>(settings_.io_threads);
@@ -490,6 +512,23 @@ private:
         return {};
     }
 
+    std::vector<Price> prices_of(std::string_view rule) const {
+        std::vector<Price> found;
+        for (const Price* price : prices_->with_rule(rule)) found.push_back(*price);
+        return found;
+    }
+
+    void settings_changed() {
+        if (const auto fresh = project_settings_->refresh(); !fresh)
+            log::warning("settings of projects: {}", fresh.error().message);
+    }
+
+    // Answers that were kept may show what is gone now.
+    void clear_answers() {
+        const std::lock_guard lock(api_mutex_);
+        if (api_) api_->cache().clear();
+    }
+
     void keep_audit(AuditBatch rows, std::function<void(bool kept)> done) {
         {
             const std::lock_guard lock(audit_mutex_);
@@ -506,7 +545,10 @@ private:
     // The rows of the last calls go to the writer before it stops: else the next start has them to recover.
     void finish_audit() {
         server_.reset();
-        api_.reset();
+        {
+            const std::lock_guard lock(api_mutex_);
+            api_.reset();
+        }
         std::unique_lock lock(audit_mutex_);
         audit_kept_.wait_for(lock, flush_within, [this] { return audit_on_the_way_ == 0; });
     }
@@ -523,6 +565,7 @@ private:
     std::unique_ptr<Authority> authority_;
     std::optional<SignIn> sign_in_;
     std::optional<serve::AuthParts> auth_;
+    std::unique_ptr<KnownSettings> project_settings_;
     std::unique_ptr<IngestKeys> keys_;
     std::optional<PriceTable> prices_;
     Tokeniser tokeniser_;
@@ -559,6 +602,7 @@ private:
     std::optional<serve::LiveRelay> relay_;
     std::optional<net::Workers> workers_;
     std::optional<receive::OtlpService> otlp_;
+    std::mutex api_mutex_;  // of whether there is one, for the writer's thread
     std::optional<serve::ApiService> api_;
     std::unique_ptr<net::Server> server_;
     std::string first_token_;

@@ -7,9 +7,6 @@
 namespace obs {
 
 namespace {
-// Names of models come from outside: this many are listed one by one, the others only counted.
-constexpr std::size_t most_unpriced = 10'000;
-
 // Spans that have no end yet are running and no spans (decision 10); they are stored when they come with one.
 // In one request; each costs a parse.
 constexpr std::size_t most_spans_in_logs = 1'000;
@@ -124,8 +121,9 @@ Result<Ingest::Understood> Ingest::understand_traces(const IntakeRequest& reques
     auto decoded =
         OBS_TRY(decode_traces(request.encoding, request.body.view(), limits_for(options_.keep_spans), now));
     EnrichedSpans enriched = enricher_.spans(std::move(decoded.rows), request.tenant);
-    Understood understood{
-        {}, {decoded.rejected, std::move(decoded.message)}, {}, std::move(enriched.unknown)};
+    Understood understood{{}, {decoded.rejected, std::move(decoded.message)}, {}};
+    for (const UnknownModels::Model& model : enriched.unknown.models)
+        understood.counts.unpriced_spans += model.spans;
     keep_to_limits(request.tenant, enriched.spans, understood);
     understood.counts.spans = enriched.spans.size();
     understood.counts.scores = enriched.scores.size();
@@ -159,7 +157,7 @@ Result<Ingest::Understood> Ingest::understand_logs(const IntakeRequest& request,
     auto decoded =
         OBS_TRY(decode_logs(request.encoding, request.body.view(), limits_for(options_.keep_logs), now));
     EnrichedLogs enriched = enricher_.logs(std::move(decoded.rows), request.tenant);
-    Understood understood{{}, {decoded.rejected, std::move(decoded.message)}, {}, {}};
+    Understood understood{{}, {decoded.rejected, std::move(decoded.message)}, {}};
     understood.counts.logs = enriched.logs.size();
     understood.counts.scores = enriched.scores.size();
     understood.payload.content = std::move(enriched.content);
@@ -173,7 +171,7 @@ Result<Ingest::Understood> Ingest::understand_metrics(const IntakeRequest& reque
     auto decoded = OBS_TRY(
         decode_metrics(request.encoding, request.body.view(), limits_for(options_.keep_metrics), now));
     MetricBatch points = enricher_.metrics(std::move(decoded.rows), request.tenant);
-    Understood understood{{}, {decoded.rejected, std::move(decoded.message)}, {}, {}};
+    Understood understood{{}, {decoded.rejected, std::move(decoded.message)}, {}};
     understood.counts.metric_points = points.size();
     if (!points.empty()) understood.payload.others.emplace_back(std::move(points));
     return understood;
@@ -211,7 +209,6 @@ void Ingest::keep(Understood understood, Done done) {
             return;
         }
         count(kept->understood.counts);
-        note_unpriced(kept->understood.payload.tenant, kept->understood.unpriced);
         // Known before the writer can confirm the record, which would be all that knows it.
         const std::vector<Done> others = resends_.finish(request, true, options_.clock());
         writer_.push(*sequence, std::move(kept->understood.payload), std::move(kept->token));
@@ -234,27 +231,7 @@ void Ingest::count(const Stats& accepted) {
     counters_.sampled_out += accepted.sampled_out;
     counters_.over_budget += accepted.over_budget;
     counters_.refused_by_budget += accepted.refused_by_budget;
-}
-
-void Ingest::note_unpriced(const Tenant& tenant, const UnknownModels& unknown) {
-    if (unknown.models.empty()) return;
-    const UnixNanos now = options_.clock();
-    const std::lock_guard lock(unpriced_mutex_);
-    for (const UnknownModels::Model& model : unknown.models) {
-        counters_.unpriced_spans += model.spans;
-        std::string name =
-            fmt::format("{}\n{}\n{}\n{}", tenant.org, tenant.project, model.provider, model.model);
-        auto at = unpriced_.find(name);
-        if (at == unpriced_.end()) {
-            if (unpriced_.size() >= most_unpriced) continue;
-            at = unpriced_
-                     .emplace(std::move(name), UnpricedUse{tenant.org, tenant.project, model.provider,
-                                                           model.model, 0, now, now})
-                     .first;
-        }
-        at->second.spans += model.spans;
-        at->second.last_seen = now;
-    }
+    counters_.unpriced_spans += accepted.unpriced_spans;
 }
 
 Ingest::Stats Ingest::stats() const {
@@ -271,13 +248,6 @@ Ingest::Stats Ingest::stats() const {
             .sampled_out = counters_.sampled_out,
             .over_budget = counters_.over_budget,
             .refused_by_budget = counters_.refused_by_budget};
-}
-
-std::vector<UnpricedUse> Ingest::unpriced() const {
-    const std::lock_guard lock(unpriced_mutex_);
-    std::vector<UnpricedUse> found;
-    for (const auto& [name, use] : unpriced_) found.push_back(use);
-    return found;
 }
 
 }  // namespace obs

@@ -4,10 +4,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <map>
-#include <mutex>
-#include <string>
-#include <vector>
 
 #include "base/byte_budget.h"
 #include "base/time.h"
@@ -22,13 +18,6 @@
 #include "model/spend_limits.h"
 
 namespace obs {
-
-// A model that used tokens and has no price, since the start.
-struct UnpricedUse {
-    std::string org, project, provider, model;
-    std::uint64_t spans = 0;
-    UnixNanos first_seen, last_seen;
-};
 
 class Ingest final : public Intake {
 public:
@@ -60,14 +49,12 @@ public:
         std::uint64_t over_budget = 0, refused_by_budget = 0;
     };
     Stats stats() const;
-    std::vector<UnpricedUse> unpriced() const;
 
 private:
     struct Understood {
         Payload payload;
         Accepted accepted;
         Stats counts;
-        UnknownModels unpriced;
     };
     DecodeLimits limits_for(Nanos keep) const;
     Result<Understood> understand(const IntakeRequest& request, UnixNanos now);
@@ -79,7 +66,6 @@ private:
     void keep(Understood understood, Done done);
     // Of a request that was accepted; one that has to be sent again is not counted twice.
     void count(const Stats& accepted);
-    void note_unpriced(const Tenant& tenant, const UnknownModels& unknown);
 
     const Options options_;
     const Enricher& enricher_;
@@ -96,8 +82,6 @@ private:
     };
     Counters counters_;
     std::atomic<std::uint64_t> own_rows_ = 0;  // calls of keep_rows: no two are the same request
-    mutable std::mutex unpriced_mutex_;
-    std::map<std::string, UnpricedUse> unpriced_;
 };
 
 }  // namespace obs

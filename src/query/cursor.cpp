@@ -161,6 +161,7 @@ std::string to_text(const Cursor& cursor, const std::vector<Order>& order) {
     json.field("question", fmt::format("{:016x}", cursor.question));
     json.field("seq", cursor.seq).field("now", rfc3339(cursor.now));
     if (cursor.alike) json.field("alike", *cursor.alike);
+    if (cursor.offset) json.field("offset", *cursor.offset);
     if (cursor.floor) json.field("floor", rfc3339(*cursor.floor));
     if (cursor.to) json.field("to", rfc3339(*cursor.to));
     json.end_object();
@@ -177,7 +178,8 @@ Result<Cursor> parse_cursor(std::string_view text, std::uint64_t question, const
     Cursor cursor;
     if (!read_fingerprint(json, cursor.question) || !read_number(json, "seq", cursor.seq) ||
         !read_time(json, "now", cursor.now) || !read_time(json, "floor", cursor.floor) ||
-        !read_time(json, "to", cursor.to) || !read_number(json, "alike", cursor.alike))
+        !read_time(json, "to", cursor.to) || !read_number(json, "alike", cursor.alike) ||
+        !read_number(json, "offset", cursor.offset))
         return unreadable();
     if (cursor.question != question)
         return invalid("it belongs to another question; ask without it to start again");

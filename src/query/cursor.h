@@ -22,6 +22,8 @@ struct Cursor {
     // Of rows that nothing in the order tells from the last one, so many have been shown; nothing: all of
     // them (records.h).
     std::optional<std::uint64_t> alike{};
+    // Of lists of groups: so many have been shown.
+    std::optional<std::uint64_t> offset{};
     // A scan that used up its budget (decision 24) splits the window: this page lies in [floor, to).
     std::optional<UnixNanos> floor{}, to{};
 };

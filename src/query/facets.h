@@ -81,7 +81,7 @@ public:
         std::size_t rows = 20'000;      // of a sample
         std::size_t map_rows = 4'000;   // of a sample that reads attributes
         std::size_t value_bytes = 256;  // longer values cannot be chosen and are left out
-        Nanos patience = Nanos{150'000'000};
+        Nanos patience = Nanos::seconds(1);
         // Rollups are read where at most so much of the window is left to spans.
         Nanos spans_beside_rollups = Nanos::seconds(180);
     };

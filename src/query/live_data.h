@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "base/ids.h"
@@ -25,20 +24,6 @@ public:
         std::vector<UnixNanos> news;  // of each: when its trace was last heard of
     };
     virtual Running running(const Scope& scope, std::optional<TraceId> trace) const = 0;
-};
-
-// A model that nobody knows a price for, since the program started.
-struct UnpricedModel {
-    std::string project;
-    std::string provider, model;
-    std::uint64_t spans = 0;
-    UnixNanos first_seen, last_seen;  // starts of the spans
-};
-
-class UnpricedModels {
-public:
-    virtual ~UnpricedModels() = default;
-    virtual std::vector<UnpricedModel> unpriced(const Scope& scope) const = 0;
 };
 
 }  // namespace obs::query

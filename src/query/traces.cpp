@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -27,6 +28,12 @@ Scalar raw(const RawId<N, Tag>& id) {
 
 Filter of_trace(TraceId trace, TableId table = TableId::spans) {
     return Filter::where({{column("trace_id", table)}, Operator::eq, {raw(trace)}});
+}
+
+Filter any_of(std::span<const TraceId> traces) {
+    Condition asked{{column("trace_id")}, Operator::in, {}};
+    for (const TraceId trace : traces) asked.values.push_back(raw(trace));
+    return Filter::where(std::move(asked));
 }
 
 // The traces of the first `count` rows, each once.
@@ -138,6 +145,7 @@ void add(std::optional<T>& sum, const std::optional<T>& more) {
 TraceTotals totals_of(const SpanBatch& spans) {
     TraceTotals totals;
     UnixNanos start = spans.ts[0], end = spans.ts[0];
+    std::set<std::string_view> models;
     for (std::size_t row = 0; row < spans.size(); ++row) {
         ++totals.spans;
         if (spans.status_code[row] == 2) ++totals.errors;
@@ -145,12 +153,10 @@ TraceTotals totals_of(const SpanBatch& spans) {
         end = std::max({end, spans.ts[row], spans.ts[row] + spans.duration[row]});
         add(totals.tokens, spans.total_tokens[row]);
         add(totals.cost, spans.total_cost[row]);
-        if (!spans.model[row].empty()) totals.models.emplace_back(spans.model[row]);
+        if (!spans.model[row].empty()) models.insert(spans.model[row]);
     }
     totals.duration = end - start;
-    std::ranges::sort(totals.models);
-    const auto repeated = std::ranges::unique(totals.models);
-    totals.models.erase(repeated.begin(), repeated.end());
+    totals.models.assign(models.begin(), models.end());
     return totals;
 }
 
@@ -220,6 +226,36 @@ std::vector<const ColumnInfo*> shown_columns(TableId table, Content wanted) {
     return columns;
 }
 
+Result<std::vector<TraceTotals>> totals_of(SpanStore& store, const Scope& scope,
+                                           std::span<const TraceId> traces, const Cancel& cancel) {
+    const Table table = OBS_TRY(asked(store.groups(totals_question(scope, any_of(traces)), cancel)));
+    std::unordered_map<std::string, TraceTotals> by_trace;
+    for (const std::vector<Cell>& row : table.rows)
+        by_trace.emplace(std::get<std::string>(row.front()), totals_in(row));
+    std::vector<TraceTotals> totals;
+    for (const TraceId trace : traces) totals.push_back(by_trace[std::get<std::string>(raw(trace))]);
+    return totals;
+}
+
+Result<void> refuse_if_amended(SpanStore& store, const RowQuestion& asked_rows, const Cancel& cancel) {
+    RowQuestion later = asked_rows;
+    later.filter = Filter{};
+    later.filter.also(asked_rows.filter);
+    later.filter.also(Filter::where(
+        {{column("amended_seq")}, Operator::gt, {static_cast<std::int64_t>(*asked_rows.up_to_seq)}}));
+    later.after.reset();
+    later.order.clear();
+    later.columns = {column("ts")};
+    later.limit = 1;
+    const Rows changed = OBS_TRY(asked(store.rows(later, cancel)));
+    if (size_of(changed.batch) == 0) return {};
+    return std::unexpected(
+        Error{ErrorKind::invalid_input,
+              "Invalid cursor: rows changed their place in this order since the first page; ask "
+              "without it to start again",
+              "cursor"});
+}
+
 Result<ListPage> Traces::list(const ListQuestion& question, const Cancel& cancel) const {
     const std::uint64_t seq = question.cursor ? question.cursor->seq : live_.visible_seq();
     RowQuestion rows = row_question(question, seq);
@@ -233,7 +269,7 @@ Result<ListPage> Traces::list(const ListQuestion& question, const Cancel& cancel
         return fail(ErrorKind::cancelled,
                     "too many rows to sort in time; narrow the question with from and to");
     // After the rows were read: what changes from now on is not in them.
-    if (question.cursor && may_change(question.order)) OBS_TRY_VOID(refuse_if_amended(rows, cancel));
+    if (question.cursor && may_change(question.order)) OBS_TRY_VOID(refuse_if_amended(store_, rows, cancel));
     const std::size_t found = size_of(answer.batch);
     page.count = std::min(found, question.limit);
     page.scanned_to = answer.scanned_to;
@@ -256,33 +292,10 @@ std::size_t Traces::list_text(std::size_t rows) const {
                       limits_.list_text_most);
 }
 
-Result<void> Traces::refuse_if_amended(const RowQuestion& asked_rows, const Cancel& cancel) const {
-    RowQuestion later = asked_rows;
-    later.filter = Filter{};
-    later.filter.also(asked_rows.filter);
-    later.filter.also(Filter::where(
-        {{column("amended_seq")}, Operator::gt, {static_cast<std::int64_t>(*asked_rows.up_to_seq)}}));
-    later.after.reset();
-    later.order.clear();
-    later.columns = {column("ts")};
-    later.limit = 1;
-    const Rows changed = OBS_TRY(asked(store_.rows(later, cancel)));
-    if (size_of(changed.batch) == 0) return {};
-    return std::unexpected(
-        Error{ErrorKind::invalid_input,
-              "Invalid cursor: rows changed their place in this order since the first page; ask "
-              "without it to start again",
-              "cursor"});
-}
-
 Result<void> Traces::add_totals(ListPage& page, const Scope& scope, const Cancel& cancel) const {
-    const Table table =
-        OBS_TRY(asked(store_.groups(totals_question(scope, of_traces(page.rows, page.count)), cancel)));
-    std::unordered_map<std::string, TraceTotals> by_trace;
-    for (const std::vector<Cell>& row : table.rows)
-        by_trace.emplace(std::get<std::string>(row.front()), totals_in(row));
-    for (std::size_t row = 0; row < page.count; ++row)
-        page.totals.push_back(by_trace[std::get<std::string>(raw(page.rows.trace_id[row]))]);
+    std::vector<TraceId> traces;
+    for (std::size_t row = 0; row < page.count; ++row) traces.push_back(page.rows.trace_id[row]);
+    page.totals = OBS_TRY(totals_of(store_, scope, traces, cancel));
     return {};
 }
 
@@ -335,6 +348,37 @@ Result<std::optional<OneTrace>> Traces::one(const Scope& scope, TraceId trace,
     return found;
 }
 
+Result<SomeSpans> Traces::some(const Scope& scope, TraceId trace, std::span<const SpanId> ids,
+                               const std::vector<const ColumnInfo*>& columns, Include include,
+                               const Cancel& cancel) const {
+    Condition named{{column("span_id")}, Operator::in, {}};
+    for (const SpanId id : ids) named.values.push_back(raw(id));
+    RowQuestion rows(scope);
+    rows.filter.also(of_trace(trace));
+    rows.filter.also(Filter::where(std::move(named)));
+    rows.columns = with_needed(columns, {"duration"});
+    rows.order = {{{column("ts")}, false}};
+    rows.limit = ids.size();
+    if (ids.size() > 1) rows.content_bytes = list_text(ids.size());
+    Rows found = OBS_TRY(asked(store_.rows(rows, cancel)));
+    SomeSpans some{.spans = std::move(std::get<SpanBatch>(found.batch))};
+    some.content_cut = rows.content_bytes && has_cut_content(some.spans, *rows.content_bytes);
+    some.running.resize(some.spans.size(), false);
+    const SpanBatch running = live_.running(scope, trace).spans;
+    for (std::size_t row = 0; row < running.size(); ++row) {
+        const auto is_it = [&](SpanId id) { return id == running.span_id[row]; };
+        bool stored = false;
+        for (std::size_t at = 0; at < some.spans.size(); ++at)
+            stored = stored || is_it(some.spans.span_id[at]);
+        if (stored || std::ranges::none_of(ids, is_it)) continue;
+        append_row(some.spans, running, row);
+        some.running.push_back(true);
+    }
+    if (!some.spans.empty())
+        some.scores = OBS_TRY(scores_of(scope, of_trace(trace, TableId::scores), include, cancel));
+    return some;
+}
+
 Result<SpanBatch> Traces::root_of(const Scope& scope, TraceId trace,
                                   const std::vector<const ColumnInfo*>& columns, const Cancel& cancel) const {
     RowQuestion rows(scope);
@@ -364,14 +408,14 @@ Result<void> Traces::gather(OneTrace& found, const Scope& scope, TraceId trace,
                     return false;
                 }
                 const SpanBatch& spans = std::get<SpanBatch>(piece);
-                for (std::size_t row = 0; row < spans.size(); ++row) {
-                    if (found.spans.size() == limits_.tree_spans) {
-                        found.spans_cut = true;
-                        return false;
-                    }
-                    append_row(found.spans, spans, row);
+                if (found.spans.size() + spans.size() <= limits_.tree_spans) {
+                    append_rows(found.spans, spans);
+                    return true;
                 }
-                return true;
+                for (std::size_t row = 0; found.spans.size() < limits_.tree_spans; ++row)
+                    append_row(found.spans, spans, row);
+                found.spans_cut = true;
+                return false;
             },
             cancel));
     };

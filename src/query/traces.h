@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -71,6 +72,14 @@ struct ListPage {
     bool content_cut = false;  // a long text is shown by its beginning; the whole is in its trace
 };
 
+// Some spans of a trace, whole.
+struct SomeSpans {
+    SpanBatch spans;              // those that there are, earliest first
+    std::vector<bool> running{};  // per row: began and has not ended
+    bool content_cut = false;     // a long text is shown by its beginning, because many were asked for
+    ScoreBatch scores{};
+};
+
 struct OneTrace {
     SpanBatch spans;            // with include.children all of them, else the one to show
     std::size_t shown = 0;      // the root, or the earliest span
@@ -82,6 +91,14 @@ struct OneTrace {
     bool spans_cut = false;    // there are more spans than are shown
     ScoreBatch scores;
 };
+
+// Of each of these traces, in their order, whatever the scope shows of them.
+Result<std::vector<TraceTotals>> totals_of(SpanStore& store, const Scope& scope,
+                                           std::span<const TraceId> traces, const Cancel& cancel);
+
+// Refuses to go on with a walk in an order that may have changed: rows that the question is about were
+// amended since its up_to_seq.
+Result<void> refuse_if_amended(SpanStore& store, const RowQuestion& asked, const Cancel& cancel);
 
 // Thread-safe. Errors: `invalid_input` (a cursor that cannot be followed any more, too much asked for),
 // `unavailable`, `overloaded`, `cancelled`, `internal`.
@@ -110,6 +127,10 @@ public:
                                         const std::vector<const ColumnInfo*>& columns, Include include,
                                         const Cancel& cancel) const;
 
+    Result<SomeSpans> some(const Scope& scope, TraceId trace, std::span<const SpanId> ids,
+                           const std::vector<const ColumnInfo*>& columns, Include include,
+                           const Cancel& cancel) const;
+
 private:
     Result<SpanBatch> root_of(const Scope& scope, TraceId trace,
                               const std::vector<const ColumnInfo*>& columns, const Cancel& cancel) const;
@@ -121,7 +142,6 @@ private:
     Result<ScoreBatch> scores_of(const Scope& scope, Filter traces, Include include,
                                  const Cancel& cancel) const;
     std::size_t list_text(std::size_t rows) const;
-    Result<void> refuse_if_amended(const RowQuestion& asked, const Cancel& cancel) const;
 
     SpanStore& store_;
     const LiveData& live_;

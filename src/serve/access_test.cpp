@@ -11,6 +11,7 @@
 namespace obs::serve::test {
 namespace {
 
+using namespace std::chrono_literals;
 using obs::test::span;
 
 struct AccessCase {
@@ -279,13 +280,23 @@ TEST(FieldsRoute, tellsWhatCanBeAsked) {
     EXPECT_EQ(api.get("/api/v1/fields?table=users").status, 400);
 }
 
-TEST(UnpricedModelsRoute, listsWhatNobodyKnowsAPriceFor) {
+TEST(UnpricedModelsRoute, listsWhatNobodyKnewAPriceFor) {
     TestApi api;
-    api.unpriced.models = {
-        {"main", "acme", "acme-1", 12, obs::test::noon, obs::test::noon + Nanos::seconds(1)}};
-    EXPECT_EQ(api.get("/api/v1/models/unpriced").at("/models"),
-              R"([{"project_id":"main","provider":"acme","model":"acme-1","span_count":12,)"
-              R"("first_seen":"2026-01-09T12:00:00Z","last_seen":"2026-01-09T12:00:01Z"}])");
+    const auto call = [](std::string_view name, std::string_view model) {
+        return span(name).provider("acme").model(model);
+    };
+    api.write({call("a", "acme-1").tokens(10, 2),
+               call("b", "acme-1").at(1s).tokens(1, 2).set("client_cost", std::int64_t{5'000'000}),
+               call("c", "acme-2").tokens(1, 1).set("price_rule", "a rule"), call("d", "acme-3"),
+               call("e", "acme-1").tokens(1, 1).project("other"),
+               call("wrapper", "acme-1").tokens(1, 1).set("kind", "agent")});
+    EXPECT_EQ(api.get("/api/v1/models/unpriced", "developer").at("/models"),
+              R"([{"project_id":"main","provider":"acme","model":"acme-1","span_count":2,)"
+              R"("first_seen":"2026-01-09T12:00:00Z","last_seen":"2026-01-09T12:00:01Z",)"
+              R"("tokens":15,"client_cost_usd":0.005}])");
+    EXPECT_EQ(api.get("/api/v1/models/unpriced").at("/models/1/project_id"), "\"other\"");
+    EXPECT_EQ(api.get("/api/v1/models/unpriced?from=now-1m").at("/models"), "[]");
+    EXPECT_EQ(api.get("/api/v1/models/unpriced?limit=1&project_id=main").at("/models/1"), "");
 }
 
 // A store that answers when it is told to, or not at all.

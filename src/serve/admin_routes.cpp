@@ -16,16 +16,18 @@ constexpr std::int64_t most_a_second = 1'000'000'000'000, most_a_minute = 1'000'
 
 // One request for something of the caller's organisation.
 struct Asked {
+    const AuthParts& parts;
     Catalog& catalog;
     Authority& authority;
     Accounts accounts;
     const Call& call;
     const Principal& who;
 
-    Asked(const AuthParts& parts, const Call& of)
-        : catalog(parts.catalog),
-          authority(parts.authority),
-          accounts(parts.catalog),
+    Asked(const AuthParts& with, const Call& of)
+        : parts(with),
+          catalog(with.catalog),
+          authority(with.authority),
+          accounts(with.catalog),
           call(of),
           who(*of.principal) {}
 
@@ -450,7 +452,10 @@ ApiResult<Reply> change_settings(Asked asked) {
     const ProjectSettings after = OBS_ANSWER(ProjectSettings::from_json(asked.body(), before));
     if (after.viewers_read_content && !before.viewers_read_content)
         OBS_ANSWER(may_give(asked.who, {.permissions = {"read:content"}, .projects = {}}, "to show content"));
+    if (const std::string_view longer = after.longer_than(asked.parts.longest); !longer.empty())
+        return refuse(ErrorCode::limit_exceeded, std::string(longer), "the server keeps nothing as long");
     OBS_ANSWER(asked.catalog.set_project_settings(project.id, after));
+    if (asked.parts.settings_changed) asked.parts.settings_changed();
     return asked.changed(Reply{.body = after.to_json()});
 }
 

@@ -18,7 +18,10 @@
 #include "serve/openapi.h"
 #include "serve/performance_routes.h"
 #include "serve/running_routes.h"
+#include "serve/session_routes.h"
+#include "serve/span_routes.h"
 #include "serve/trace_routes.h"
+#include "serve/view_routes.h"
 
 namespace obs::serve {
 
@@ -85,12 +88,23 @@ ErrorCode code_of_status(int status) {
     }
 }
 
-Router build_router(SpanStore& store, const ApiParts& parts, const ApiOptions& options) {
+// What is kept in the cache was computed with the old settings.
+AuthParts with_cleared_cache(AuthParts auth, ResponseCache& cache) {
+    auth.settings_changed = [changed = std::move(auth.settings_changed), &cache] {
+        if (changed) changed();
+        cache.clear();
+    };
+    return auth;
+}
+
+Router build_router(SpanStore& store, const ApiParts& parts, const ApiOptions& options,
+                    ResponseCache& cache) {
     std::vector<Route> routes = trace_routes(store, parts.live, parts.stuck_after);
     const AnalyticsParts analytics{store, parts.live, parts.rollups, parts.cost_signals, parts.time_zone};
-    for (const auto& more : {cost_routes, facet_routes, performance_routes, metric_query_routes})
+    for (const auto& more :
+         {cost_routes, facet_routes, performance_routes, metric_query_routes, session_routes})
         for (Route& route : more(analytics)) routes.push_back(std::move(route));
-    for (Route& route : system_routes(store, parts.unpriced, parts.metrics, parts.not_ready, parts.redis))
+    for (Route& route : system_routes(store, parts.metrics, parts.not_ready, parts.redis))
         routes.push_back(std::move(route));
     for (Route& route : log_routes(store, parts.live)) routes.push_back(std::move(route));
     for (Route& route : running_routes(store, parts.live, parts.stuck_after))
@@ -107,9 +121,13 @@ Router build_router(SpanStore& store, const ApiParts& parts, const ApiOptions& o
         for (Route& route : score_routes(store, parts.scores)) routes.push_back(std::move(route));
     if (parts.anomalies != nullptr)
         for (Route& route : anomaly_routes(*parts.anomalies)) routes.push_back(std::move(route));
+    for (Route& route : span_routes(store, parts.live, parts.prices_of_rule))
+        routes.push_back(std::move(route));
     if (parts.auth != nullptr) {
         for (Route& route : auth_routes(*parts.auth)) routes.push_back(std::move(route));
-        for (Route& route : admin_routes(*parts.auth)) routes.push_back(std::move(route));
+        for (Route& route : admin_routes(with_cleared_cache(*parts.auth, cache)))
+            routes.push_back(std::move(route));
+        for (Route& route : view_routes(parts.auth->catalog)) routes.push_back(std::move(route));
     }
     if (parts.budgets != nullptr)
         for (Route& route : budget_routes(*parts.budgets, analytics)) routes.push_back(std::move(route));
@@ -160,7 +178,7 @@ ApiService::ApiService(ApiParts parts, ApiOptions options)
               .redis = parts_.redis,
               .redis_prefix = fmt::format("llmobs:answer:1:{}:", parts_.data_id)}),
       audit_(parts_.audit, {}),
-      router_(build_router(store_, parts_, options_)),
+      router_(build_router(store_, parts_, options_, cache_)),
       workers_(options_.threads, options_.queue) {
     parts_.metrics.add([this](MetricsText& out) { http_.write(out); });
     parts_.metrics.add([this](MetricsText& out) { store_.write_metrics(out); });

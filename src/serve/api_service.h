@@ -20,6 +20,7 @@
 #include "net/workers.h"
 #include "query/cost_signals.h"
 #include "query/figures.h"
+#include "query/ledger.h"
 #include "query/live_data.h"
 #include "serve/audit_log.h"
 #include "serve/auth_routes.h"
@@ -42,7 +43,6 @@ namespace obs::serve {
 struct ApiParts {
     SpanStore& store;
     const query::LiveData& live;
-    const query::UnpricedModels& unpriced;
     // Sources of /metrics of the rest of the program; the service adds its own.
     Metrics& metrics;
     // Authority::of, thread-safe and quick: of a token or a key.
@@ -72,6 +72,8 @@ struct ApiParts {
     const ExportParts* exports = nullptr;  // null: the routes are not there
     // Null: the route is not there.
     const AnomalyLog* anomalies = nullptr;
+    // What a rule of the price catalogue charges; thread-safe. Nothing: no cost can be explained.
+    query::PricesOfRule prices_of_rule{};
 };
 
 struct ApiOptions {

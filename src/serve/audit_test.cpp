@@ -70,11 +70,9 @@ void ask(AuditSink sink, std::string_view method, std::string_view target, Field
     MemoryStore store;
     ASSERT_TRUE(store.migrate());
     FakeLive live;
-    FakeUnpriced unpriced;
     Metrics metrics;
     ApiService service({.store = store,
                         .live = live,
-                        .unpriced = unpriced,
                         .metrics = metrics,
                         .verify = verify,
                         .not_ready = [] { return std::nullopt; },

@@ -1,6 +1,7 @@
 // Signing in and out: /api/v1/auth/… (contract 1.1 row 16), and the projects that one sees.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "catalog/authority.h"
@@ -15,6 +16,10 @@ struct AuthParts {
     Catalog& catalog;
     Authority& authority;
     SignIn& sign_in;
+    // After settings of a project were changed, before that is answered.
+    std::function<void()> settings_changed{};
+    // Lifetimes of the server: no project keeps anything longer.
+    ProjectSettings longest{};
 };
 
 // What `parts` names outlives the routes.

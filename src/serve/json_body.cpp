@@ -189,6 +189,18 @@ ApiResult<std::optional<std::string>> JsonBody::optional_prose(std::string_view 
     return std::optional(std::string(text));
 }
 
+ApiResult<std::optional<std::string>> JsonBody::optional_object(std::string_view name,
+                                                                std::size_t most) const {
+    if (!has(name)) return std::optional<std::string>();
+    simdjson::dom::object object;
+    if (document_->root[name].get(object) != simdjson::SUCCESS)
+        return refuse(ErrorCode::invalid_field_value, std::string(name), "{} must be an object", name);
+    std::string text = simdjson::minify(object);
+    if (text.size() > most)
+        return refuse(ErrorCode::limit_exceeded, std::string(name), "{} may have {} bytes", name, most);
+    return std::optional(std::move(text));
+}
+
 std::string JsonBody::minified() const {
     return simdjson::minify(document_->root);
 }

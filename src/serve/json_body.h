@@ -45,6 +45,8 @@ public:
                                                                          std::size_t most_bytes) const;
     // Any characters, lines too, but no zero byte.
     ApiResult<std::optional<std::string>> optional_prose(std::string_view name, std::size_t most) const;
+    // An object as text, without blanks.
+    ApiResult<std::optional<std::string>> optional_object(std::string_view name, std::size_t most) const;
     // The object as it came, without blanks.
     std::string minified() const;
 

@@ -98,11 +98,10 @@ void checkKnownToken(benchmark::State& state) {
 }
 BENCHMARK(checkKnownToken);
 
-class QuietLive : public query::LiveData, public query::UnpricedModels {
+class QuietLive : public query::LiveData {
 public:
     std::uint64_t visible_seq() const override { return 1; }
     Running running(const Scope&, std::optional<TraceId>) const override { return {}; }
-    std::vector<query::UnpricedModel> unpriced(const Scope&) const override { return {}; }
 };
 
 // Everything between the head of a request and its answer: guard, route, token, limit, cache, headers.
@@ -115,7 +114,6 @@ void answerCached(benchmark::State& state) {
     UnixNanos now = callers.now;
     ApiService service({.store = store,
                         .live = live,
-                        .unpriced = live,
                         .metrics = metrics,
                         .verify = [&](std::string_view credential,
                                       UnixNanos at) { return callers.authority->of_token(credential, at); },

@@ -6,6 +6,7 @@
 #include "base/json_writer.h"
 #include "base/log.h"
 #include "query/fields.h"
+#include "query/unpriced.h"
 #include "serve/list_request.h"
 
 namespace obs::serve {
@@ -72,14 +73,31 @@ ApiResult<Reply> answer_fields(const Call& call) {
     return reply;
 }
 
-ApiResult<Reply> answer_unpriced(const query::UnpricedModels& unpriced, const Call& call) {
-    Reply reply;
+constexpr WindowRule last_month{.span = Nanos::days(30), .most = Nanos::days(365)};
+constexpr ParameterInfo unpriced_parameters[] = {parameter::from,
+                                                 parameter::to,
+                                                 parameter::project_id,
+                                                 {"limit",
+                                                  ParameterType::integer,
+                                                  "models, the most used ones first",
+                                                  {.fallback = "100", .least = 1, .most = 1000}}};
+
+ApiResult<Reply> answer_unpriced(SpanStore& store, const Call& call) {
+    const auto given = OBS_ANSWER(Parameters::read(unpriced_parameters, call.request.head.query, call.now));
+    const Scope scope = OBS_ANSWER(scope_of(*call.principal, given.text("project_id")));
+    const Window window = OBS_ANSWER(window_of(given, call.now, last_month));
+    const auto limit = static_cast<std::size_t>(*given.integer("limit"));
+    Reply reply{.until = window.to};
     JsonWriter json(reply.body);
-    json.begin_object().key("models").begin_array();
-    for (const query::UnpricedModel& model : unpriced.unpriced(OBS_ANSWER(scope_of(*call.principal, "")))) {
+    json.begin_object().field("from", rfc3339(*window.from)).field("to", rfc3339(*window.to));
+    json.key("models").begin_array();
+    for (const query::UnpricedModel& model :
+         OBS_ANSWER(query::unpriced_models(store, scope, window, limit, call.cancel))) {
         json.begin_object().field("project_id", model.project);
-        json.field("provider", model.provider).field("model", model.model).field("span_count", model.spans);
+        json.field("provider", model.provider).field("model", model.model).field("span_count", model.calls);
         json.field("first_seen", rfc3339(model.first_seen)).field("last_seen", rfc3339(model.last_seen));
+        if (model.tokens) json.field("tokens", model.tokens->count);
+        if (model.client_cost) json.field("client_cost_usd", *model.client_cost);
         json.end_object();
     }
     json.end_array().end_object();
@@ -88,8 +106,8 @@ ApiResult<Reply> answer_unpriced(const query::UnpricedModels& unpriced, const Ca
 
 }  // namespace
 
-std::vector<Route> system_routes(SpanStore& store, const query::UnpricedModels& unpriced,
-                                 const Metrics& metrics, NotReady not_ready, const Redis* redis) {
+std::vector<Route> system_routes(SpanStore& store, const Metrics& metrics, NotReady not_ready,
+                                 const Redis* redis) {
     const Handler health = [&store, redis](const Call& call) { return answer_health(store, redis, call); };
     const Handler ready = [&store, not_ready = std::move(not_ready)](const Call& call) {
         return answer_ready(store, not_ready, call);
@@ -135,8 +153,13 @@ std::vector<Route> system_routes(SpanStore& store, const query::UnpricedModels& 
          "/api/v1/models/unpriced",
          Access::token,
          "read:costs",
-         [&unpriced](const Call& call) { return answer_unpriced(unpriced, call); },
-         {.summary = "Models that nobody knows a price for", .tag = "costs", .answer = "UnpricedModels"}});
+         [&store](const Call& call) { return answer_unpriced(store, call); },
+         {.summary = "Models that nobody knew a price for",
+          .tag = "costs",
+          .parameters = unpriced_parameters,
+          .answer = "UnpricedModels",
+          .description = "Of model calls with tokens, in the last 30 days when no `from` is given."},
+         {.keep = std::chrono::seconds(60)}});
     return routes;
 }
 

@@ -19,7 +19,7 @@ namespace obs::serve {
 using NotReady = std::function<std::optional<std::string>()>;
 
 // All outlive the routes. `redis` is null when none is used.
-std::vector<Route> system_routes(SpanStore& store, const query::UnpricedModels& unpriced,
-                                 const Metrics& metrics, NotReady not_ready, const Redis* redis);
+std::vector<Route> system_routes(SpanStore& store, const Metrics& metrics, NotReady not_ready,
+                                 const Redis* redis);
 
 }  // namespace obs::serve

@@ -1,7 +1,9 @@
 #include "serve/test_api.h"
 
+#include <algorithm>
 #include <atomic>
 #include <future>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -118,7 +120,6 @@ TestApi::TestApi(ApiOptions options, SpanStore* store, TestAccounts* accounts, c
         ApiParts{
             .store = store == nullptr ? memory : *store,
             .live = live,
-            .unpriced = unpriced,
             .metrics = metrics,
             .verify = accounts == nullptr ? Verify(verify)
                                           : Verify([accounts](std::string_view credential, UnixNanos at) {
@@ -139,7 +140,14 @@ TestApi::TestApi(ApiOptions options, SpanStore* store, TestAccounts* accounts, c
             .budgets = &budgets_,
             .hub = &hub,
             .exports = exports == nullptr ? &idle_exports() : exports,
-            .anomalies = &*anomalies},
+            .anomalies = &*anomalies,
+            .prices_of_rule =
+                [this](std::string_view rule) {
+                    std::vector<Price> found;
+                    std::ranges::copy_if(prices, std::back_inserter(found),
+                                         [&](const Price& price) { return price.rule == rule; });
+                    return found;
+                }},
         std::move(options));
 }
 

@@ -40,12 +40,6 @@ public:
     UnixNanos news{};           // of all of them
 };
 
-class FakeUnpriced : public query::UnpricedModels {
-public:
-    std::vector<query::UnpricedModel> unpriced(const Scope&) const override { return models; }
-    std::vector<query::UnpricedModel> models;
-};
-
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
 // Tokens are names: `admin`, `developer`, `viewer`, `billing` of organisation `acme` and project `main`,
@@ -65,7 +59,7 @@ public:
 
     MemoryStore memory;
     FakeLive live;
-    FakeUnpriced unpriced;
+    std::vector<Price> prices;  // what a rule charges
     Metrics metrics;
     std::unique_ptr<AnomalyLog> anomalies;  // of its own
     obs::live::Hub hub{obs::live::Hub::Options{}};

@@ -62,16 +62,6 @@ private:
     WriteMembers write_;
 };
 
-void write_totals(JsonWriter& json, const query::TraceTotals& totals) {
-    json.field("span_count", totals.spans).field("error_count", totals.errors);
-    json.field("trace_duration_ms", (totals.duration.count + 500'000) / 1'000'000);
-    if (totals.tokens) json.field("trace_tokens", totals.tokens->count);
-    if (totals.cost) json.field("trace_cost_usd", *totals.cost);
-    json.key("models").begin_array();
-    for (const std::string& model : totals.models) json.value(model);
-    json.end_array();
-}
-
 // Rows of a batch by trace and span, for `children` in lists.
 struct SpanPlace {
     TraceId trace;
@@ -91,6 +81,16 @@ std::unordered_map<SpanPlace, std::uint32_t, HashPlace> places_of(const SpanBatc
 }
 
 }  // namespace
+
+void write_totals(JsonWriter& json, const query::TraceTotals& totals) {
+    json.field("span_count", totals.spans).field("error_count", totals.errors);
+    json.field("trace_duration_ms", (totals.duration.count + 500'000) / 1'000'000);
+    if (totals.tokens) json.field("trace_tokens", totals.tokens->count);
+    if (totals.cost) json.field("trace_cost_usd", *totals.cost);
+    json.key("models").begin_array();
+    for (const std::string& model : totals.models) json.value(model);
+    json.end_array();
+}
 
 void ScoreWriter::write_evaluation(JsonWriter& json, std::size_t score) const {
     json.field("evaluator_name", scores_.name[score]);

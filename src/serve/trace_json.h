@@ -30,6 +30,9 @@ private:
     query::Content content_;
 };
 
+// Members of a trace, inside of an object that the caller began.
+void write_totals(JsonWriter& json, const query::TraceTotals& totals);
+
 // The value of `data`: an array of rows, or one trace.
 void write_page(JsonWriter& json, const query::ListPage& page, const query::ListQuestion& question,
                 const Selection& selection, query::Content content);

@@ -499,6 +499,80 @@ def ask_comparison(world: World, pick: random.Random) -> None:
     assert body["summary"]["fastest_model"] == (min(averages, key=averages.__getitem__) if averages else "N/A")
 
 
+_FACETS = {"provider": "provider", "model": "model", "service_name": "service", "environment": "environment",
+           "user_id": "user", "status_code": "status_code", "attributes.tier": "attributes.tier"}  # fmt: skip
+
+
+def ask_facets(world: World, pick: random.Random) -> None:
+    asked = Asked(world, pick)
+    asked.parameters.pop("timezone")
+    wanted = pick.sample([*_FACETS, "tags"], 3)
+    body = world.get("/api/v1/traces/facets", facets=",".join(wanted), limit=200, **asked.parameters)
+    assert [facet["field"] for facet in body["data"]] == wanted
+    for facet in body["data"]:
+        if facet["sampled"]:
+            assert facet["field"].startswith("attributes."), "so few rows are all looked at"
+            continue
+        calls = asked.calls
+        if facet["field"] in asked.parameters:  # its own condition does not count
+            window = {name: asked.parameters[name] for name in ("from", "to")}
+            calls = world.between(moment(window["from"]), moment(window["to"]))
+            for name, of in (("provider", lambda c: {c.provider}), ("model", lambda c: {c.model, c.request_model}),
+                             ("environment", lambda c: {c.environment}), ("service_name", lambda c: {c.service}),
+                             ("user_id", lambda c: {c.user})):  # fmt: skip
+                if name in asked.parameters and name != facet["field"]:
+                    calls = [call for call in calls if of(call) & set(str(asked.parameters[name]).split(","))]
+        groups = grouped(calls, ["tag" if facet["field"] == "tags" else _FACETS[facet["field"]]])
+        counts = {name: len(own) for (name,), own in groups.items()}
+        assert facet["missing"] == counts.pop("", 0), facet
+        assert {value["value"]: value["count"] for value in facet["values"]} == counts, facet
+
+
+def ask_histogram(world: World, pick: random.Random) -> None:
+    asked = Asked(world, pick)
+    word, step = asked.step(pick)
+    body = world.get("/api/v1/traces/histogram", interval=word, **asked.parameters)["data"]
+    sides = asked.edges(step)
+    assert [moment(bar["timestamp"]) for bar in body["buckets"]] == sides[:-1]
+    for bar, begin, end in zip(body["buckets"], sides, sides[1:], strict=False):
+        own = [call for call in asked.calls if begin <= call.ts < end]
+        assert bar["count"] == len(own), bar
+        assert bar["errors"] == sum(call.status == "ERROR" for call in own), bar
+    assert body["count"] == len(asked.calls)
+
+
+def ask_parties(world: World, pick: random.Random) -> None:
+    """Sessions or users, walked page by page."""
+    asked = Asked(world, pick)
+    member, kind = pick.choice([("session", "sessions"), ("user", "users")])
+    sort = pick.choice(["last_seen", "first_seen", "calls", "errors", "tokens", "cost"])
+    groups = {name: own for (name,), own in grouped(asked.calls, [member]).items() if name}
+    parameters = dict(asked.parameters, sort_by=sort, limit=pick.choice([20, 200]))
+    rows: list[dict] = []
+    while True:
+        body = world.get(f"/api/v1/{kind}", **parameters)
+        rows += body["data"]
+        if not body["pagination"]["has_more"]:
+            break
+        parameters["cursor"] = body["pagination"]["cursor"]
+    assert sorted(row[f"{member}_id"] for row in rows) == sorted(groups), "each once"
+    for row in rows:
+        own = groups[row[f"{member}_id"]]
+        assert row["calls"] == row["spans"] == len(own), row
+        assert row["errors"] == sum(call.status == "ERROR" for call in own), row
+        assert row.get("tokens") == total(own, "total_tokens"), row
+        same_money(row.get("cost_usd"), total(own, "total_cost"), str(row))
+        assert moment(row["first_seen"]) == min(call.ts for call in own), row
+        assert moment(row["last_seen"]) == max(call.ts + call.duration for call in own), row
+        assert row["models"] == sorted({call.model for call in own}), row
+    column = {"cost": "cost_usd"}.get(sort, sort)
+    order = [row[column] for row in rows if column in row]
+    if not sort.endswith("_seen"):
+        assert order == sorted(order, reverse=True), sort
+    else:
+        assert [moment(at) for at in order] == sorted(map(moment, order), reverse=True), sort
+
+
 def ask_forecast(world: World, pick: random.Random) -> None:
     zone = pick.choice(["UTC", "Europe/Berlin", "Asia/Kolkata"])
     days = pick.choice([7, 14, 30])
@@ -586,7 +660,8 @@ def ask_quality(world: World, pick: random.Random) -> None:
 
 
 _KINDS = [ask_costs, ask_costs, ask_performance, ask_performance, ask_metrics, ask_metrics, ask_metric_query,
-          ask_summary, ask_attribution, ask_comparison, ask_forecast, ask_quality]  # fmt: skip
+          ask_summary, ask_attribution, ask_comparison, ask_forecast, ask_quality, ask_facets, ask_histogram,
+          ask_parties]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", dict.fromkeys(_KINDS), ids=lambda kind: kind.__name__)

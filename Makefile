@@ -40,7 +40,7 @@ sanitize: setup ## every unit test under the address, undefined behaviour and th
 	@python3 tools/run_tests.py sanitize
 
 soak: build ## kill it 500 times at the worst moments and look for every span (long)
-	@OBS_CRASH_ROUNDS=500 build/venv/bin/python -m pytest -s tests/system/test_crash.py
+	@OBS_CRASH_ROUNDS=500 build/venv/bin/python -m pytest -s -o timeout=0 tests/system/test_crash.py
 
 clean: ## remove what was built; installed tools and the engine stay
 	@rm -rf build/CMakeCache.txt build/CMakeFiles build/src build/bench build/tests build/build.ninja build/.ninja_* \

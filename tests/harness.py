@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import openapi
 import pytest
@@ -85,15 +86,16 @@ class Observatory:
             command + self.arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._errors
         )
         self._lines: queue.Queue[str | None] = queue.Queue()
-        self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
-        self._reader.start()
+        threading.Thread(target=self._read, args=(self._process.stdout, self._lines), daemon=True).start()
         self._learn_addresses()
         wait_for("the program is ready", lambda: request("GET", self.api + "/ready").status == 200, START_SECONDS)
 
-    def _read(self, stream) -> None:
+    @staticmethod
+    def _read(stream: IO[bytes], lines: queue.Queue[str | None]) -> None:
+        """Of one process: the next one has a queue of its own, so that the end of this one is not taken for its end."""
         for line in stream:
-            self._lines.put(line.decode(errors="replace").rstrip())
-        self._lines.put(None)
+            lines.put(line.decode(errors="replace").rstrip())
+        lines.put(None)
 
     def _learn_addresses(self) -> None:
         names = {"api": "api", "otlp grpc": "otlp_grpc", "otlp http": "otlp_http", "token": "token", "login": "login"}
@@ -105,7 +107,8 @@ class Observatory:
                 self.kill()
                 pytest.fail(f"`observatory serve` did not say `ready` within {START_SECONDS} s\n{self.errors()}")
             if line is None:
-                pytest.fail(f"`observatory serve` ended with {self._process.wait()}\n{self.errors()}")
+                code = self._process.wait(STOP_SECONDS)
+                pytest.fail(f"`observatory serve` ended with {code}\n{self.errors()}")
             name, _, value = line.partition(": ")
             if name in names:
                 setattr(self, names[name], value.strip())

@@ -173,8 +173,7 @@ Result<int> http_post(const Post& post, Targets targets, Nanos within, const std
     for (const auto& [name, value] : post.headers) {
         curl_slist* longer = curl_slist_append(headers.get(), fmt::format("{}: {}", name, value).c_str());
         if (longer == nullptr) return fail(ErrorKind::unavailable, "no memory for a request");
-        static_cast<void>(headers.release());  // it is the front of the longer one, or that one itself
-        headers.reset(longer);
+        if (!headers) headers.reset(longer);  // a longer list keeps its front
     }
     Exchange exchange{.targets = targets, .stop = stop};
     CURL* const curl = handle.get();

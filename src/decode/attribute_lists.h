@@ -37,13 +37,17 @@ public:
         raise(flag_attributes_cut);
         return false;
     }
-    // Only after has_room(). `value` is one of the results below; the key's bytes must stay until the request
-    // is read.
-    void add(RawRange& list, std::string_view key, const RawValue& value) {
+    // Only after has_room(). The value is for the caller to set, to one of the results below, before anything
+    // else is added: written where it stays, because a value that is put together elsewhere and copied at once
+    // makes the processor wait for its parts. The key's bytes must stay until the request is read.
+    RawValue& add(RawRange& list, std::string_view key) {
         if (list.end != size()) [[unlikely]]
             move_to_end(list);
-        raw_.list.push_back({code_of(key), value});
+        const std::uint32_t code = code_of(key);
+        RawAttribute& added = raw_.list.emplace_back();
+        added.key = code;
         list.end = size();
+        return added.value;
     }
     // Forgets all attributes from here on.
     void drop_from(std::uint32_t begin) { raw_.list.erase(raw_.list.begin() + begin, raw_.list.end()); }

@@ -425,7 +425,7 @@ bool JsonReader::attributes(std::string_view field, JsonValue value, RawRange& l
             if (name == "value") return any_value(content, read) || in(name);
             return true;
         });
-        if (well) lists_.add(list, key, read);
+        if (well) lists_.add(list, key) = read;
         return well;
     });
 }

@@ -190,10 +190,9 @@ bool ProtobufReader::attribute(std::string_view key_value, RawRange& list) {
         }
     }
     if (!done(in)) return false;
-    RawValue read;
-    const bool plain = pieces == 1 && plain_value(sent, read);
-    if (!plain && !any_value(key_value, read)) return this->in("value");
-    lists_.add(list, key, read);
+    RawValue& value = lists_.add(list, key);
+    const bool plain = pieces == 1 && plain_value(sent, value);
+    if (!plain && !any_value(key_value, value)) return this->in("value");
     return true;
 }
 

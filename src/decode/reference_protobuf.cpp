@@ -64,7 +64,7 @@ struct Copier {
     }
     void attributes(const Repeated<common::KeyValue>& pairs, RawRange& list) const {
         for (const auto& pair : pairs)
-            if (lists.has_room(list)) lists.add(list, pair.key(), value(pair.value()));
+            if (lists.has_room(list)) lists.add(list, pair.key()) = value(pair.value());
     }
     void dropped(std::uint32_t count) const {
         if (count != 0) lists.raise(flag_attributes_dropped);

@@ -117,7 +117,7 @@ void attribute(AttributeLists& lists, pbf_reader pair, RawRange& list) {
             pair.skip();
         }
     }
-    lists.add(list, key, value_of(lists, value));
+    lists.add(list, key) = value_of(lists, value);
 }
 
 void status(pbf_reader in, SpanFields& fields) {

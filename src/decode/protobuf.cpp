@@ -144,15 +144,15 @@ bool ProtobufReader::write_entry(std::string_view key_value) {
 // The common case: one field that is a text or a number. False for everything else, broken messages too,
 // which read_any() then looks into.
 bool ProtobufReader::plain_value(std::string_view any_value, RawValue& value) {
+    const char* at = any_value.data();
+    const char* const end = at + any_value.size();
+    if (std::string_view text; take_bytes(at, end, any_text, text) && at == end) {
+        value = RawValue::of_text(lists_.text(text));
+        return true;
+    }
     WireReader in(any_value);
     if (!in.next()) return false;
     switch (in.tag()) {
-        case any_text: {
-            const std::string_view text = in.bytes();
-            if (in.has_more() || in.error() != nullptr) return false;
-            value = RawValue::of_text(lists_.text(text));
-            return true;
-        }
         case any_int: value = RawValue::of_integer(static_cast<std::int64_t>(in.varint())); break;
         case any_bool: value = RawValue::of_boolean(in.varint() != 0); break;
         case any_double: value = RawValue::of_number(in.fixed_double()); break;
@@ -176,6 +176,18 @@ bool ProtobufReader::any_value(std::string_view key_value, RawValue& read) {
 
 bool ProtobufReader::attribute(std::string_view key_value, RawRange& list) {
     if (!lists_.has_room(list)) return true;
+    const char* at = key_value.data();
+    const char* const end = at + key_value.size();
+    std::string_view key, sent;
+    const bool usual = take_bytes(at, end, wire_tag(1, Wire::length), key) &&
+                       take_bytes(at, end, wire_tag(2, Wire::length), sent) && at == end;
+    if (!usual) return unusual_attribute(key_value, list);
+    RawValue& value = lists_.add(list, key);
+    if (!plain_value(sent, value) && !any_value(key_value, value)) return this->in("value");
+    return true;
+}
+
+bool ProtobufReader::unusual_attribute(std::string_view key_value, RawRange& list) {
     std::string_view key, sent;
     std::size_t pieces = 0;
     WireReader in(key_value);

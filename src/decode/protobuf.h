@@ -47,6 +47,8 @@ public:
 
 private:
     [[gnu::cold]] bool broken(const WireReader& in);
+    // An attribute of any shape that a message may have.
+    bool unusual_attribute(std::string_view key_value, RawRange& list);
     bool plain_value(std::string_view any_value, RawValue& value);
     // The value of a KeyValue, in as many pieces as it has.
     bool any_value(std::string_view key_value, RawValue& read);

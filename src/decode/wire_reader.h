@@ -11,6 +11,7 @@
 // Up to 20 bytes behind the message may be read (never used); base/buffer.h has room for that.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
@@ -184,5 +185,22 @@ private:
     std::uint32_t tag_ = 0;
     const char* error_ = nullptr;
 };
+
+// The usual case alone: at `at` is a field with this tag of one byte and a length of one or two. Gives its
+// content and moves behind it. False if it is anything else, broken fields too: WireReader says which.
+inline bool take_bytes(const char*& at, const char* end, std::uint32_t tag, std::string_view& content) {
+    if (at >= end || static_cast<unsigned char>(*at) != tag) return false;
+    std::ptrdiff_t size = static_cast<unsigned char>(at[1]);
+    const char* begin = at + 2;
+    if (size >= 0x80) {
+        const auto second = static_cast<unsigned char>(*begin++);
+        if (second >= 0x80) return false;
+        size = (size & 0x7f) | second << 7;
+    }
+    if (size > end - begin) return false;
+    content = std::string_view(begin, static_cast<std::size_t>(size));
+    at = begin + size;
+    return true;
+}
 
 }  // namespace obs

@@ -14,23 +14,12 @@
 #include "catalog/catalog.h"
 #include "catalog/data_directory.h"
 #include "catalog/tokens.h"
+#include "cli/command_parts.h"
 #include "cli/doctor.h"
+#include "cli/export_command.h"
 
 namespace obs::cli {
 namespace {
-
-constexpr int done = 0, failed = 1, misused = 2;
-
-struct Context {
-    Console console;
-    const Environment& environment;
-    const Serve& serve;
-};
-
-int complain(const Context& context, const Error& error) {
-    fmt::print(context.console.err, "observatory: {}\n", error.message);
-    return failed;
-}
 
 // What serve and doctor take: every setting, and the file.
 struct SettingFlags {
@@ -64,44 +53,6 @@ int run_serve_command(const Context& context, const SettingFlags& flags) {
         fmt::print(context.console.err, "observatory: {}\n", problem);
     return loaded.problems.empty() ? context.serve(loaded.settings) : misused;
 }
-
-struct Opened {
-    DataDirectory directory;
-    Catalog catalog;
-};
-
-// The data directory, and the catalog, for the commands that run beside a server: the flag, else the
-// variable, else the default.
-struct DataFlag {
-    std::string given, catalog;
-
-    void add_to(CLI::App& command) {
-        command.add_option("--data", given, "directory that holds everything [LLMOBS_DATA]")
-            ->type_name("DIR")
-            ->default_str(ServeSettings().data.string());
-        command.add_option("--catalog", catalog, "the one that serve was started with [LLMOBS_CATALOG]")
-            ->type_name("URL")
-            ->default_str("a file of the data directory");
-    }
-    std::filesystem::path path(const Environment& environment) const {
-        const std::string text = first_of(given, environment, "LLMOBS_DATA");
-        return text.empty() ? ServeSettings().data : std::filesystem::path(text);
-    }
-    Result<Opened> open(const Environment& environment) const {
-        DataDirectory directory = OBS_TRY(DataDirectory::open(path(environment), Lock::read_only));
-        CatalogAddress address = OBS_TRY(
-            CatalogAddress::of(first_of(catalog, environment, "LLMOBS_CATALOG"), directory.catalog_file()));
-        Catalog opened = OBS_TRY(Catalog::open(std::move(address), Migrations::refuse));
-        return Opened{std::move(directory), std::move(opened)};
-    }
-
-private:
-    static std::string first_of(const std::string& flag, const Environment& environment,
-                                std::string_view name) {
-        const auto variable = environment.find(name);
-        return !flag.empty() || variable == environment.end() ? flag : variable->second;
-    }
-};
 
 // `90s`, `15m`, `24h`, `7d`.
 Result<Nanos> lifetime_from(std::string_view text) {
@@ -338,6 +289,9 @@ int run(int argc, const char* const* argv, Console console, const Environment& e
     LoginCommand login;
     offer(*app.add_subcommand("login", "print a one-time login for a user, when no password is known"), login,
           context, code);
+    ExportCommand exporting;
+    offer(*app.add_subcommand("export", "fetch rows of a running server as a file"), exporting, context,
+          code);
     CLI::App* key = app.add_subcommand("key", "keys with which applications send data");
     key->require_subcommand(1);
     KeyCreateCommand create;

@@ -1,5 +1,6 @@
 #include "cli/commands.h"
 
+#include <filesystem>
 #include <optional>
 #include <sstream>
 
@@ -83,6 +84,20 @@ INSTANTIATE_TEST_SUITE_P(
         Misuse{"key_without_verb", {"key"}, "subcommand"},
         Misuse{"revoke_without_id", {"key", "revoke"}, "id"}),
     [](const auto& test) { return std::string(test.param.what); });
+
+TEST_F(CommandTest, anExportSaysWhatIsMissing) {
+    EXPECT_THAT(run({"export", "--data", data()}).err, HasSubstr("no --token, and none can be made"));
+    environment_ = {{"LLMOBS_TOKEN", "x"}};
+    const Ran filter = run({"export", "--filter", "gpt-4o"});
+    EXPECT_EQ(filter.code, 1);
+    EXPECT_THAT(filter.err, HasSubstr("\"gpt-4o\" is not NAME=VALUE"));
+    // No port.
+    const std::string file = (scratch_.path() / "calls.csv").string();
+    const Ran nobody = run({"export", "--api", "http://127.0.0.1:0", "-o", file});
+    EXPECT_EQ(nobody.code, 1);
+    EXPECT_THAT(nobody.err, HasSubstr("http://127.0.0.1:0: "));
+    EXPECT_TRUE(std::filesystem::is_empty(scratch_.path()));
+}
 
 TEST_F(CommandTest, serveGetsItsSettings) {
     environment_ = {{"LLMOBS_OTLP_HTTP", "127.0.0.1:7"}};

@@ -41,6 +41,7 @@ const std::vector<TableWord>& tables() {
         {"traces", TableId::spans, {"read:traces"}},
         {"logs", TableId::logs, {"read:traces"}},
         {"metric-points", TableId::metric_points, {"read:metrics"}},
+        {"scores", TableId::scores, {"read:traces"}},
         {"audit", TableId::audit, {"read:audit", "export:audit"}},
     };
     return words;
@@ -195,7 +196,7 @@ private:
             for (const TableWord& table : tables())
                 if (table.word == text) return table;
         return refuse(ErrorCode::invalid_field_value, "table",
-                      "table is one of traces, logs, metric-points, audit");
+                      "table is one of traces, logs, metric-points, scores, audit");
     }
 
     ApiResult<std::vector<std::string>> rights_for(const TableWord& table) const {

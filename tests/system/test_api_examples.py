@@ -31,7 +31,7 @@ def test_the_examples_work(observatory: Observatory, tmp_path: Path) -> None:
     script = "\n".join(_COMMANDS).replace("http://localhost:8080", observatory.api)
     script = re.sub(r"\bcurl ", "curl --silent --show-error --fail-with-body ", script)
     ran = subprocess.run(
-        ["bash", "-euc", f'PATH="{tmp_path}:$PATH"\n{script}'],
+        ["bash", "-euc", f'PATH="{tmp_path}:$PATH"\nexport LLMOBS_API_URL={observatory.api}\n{script}'],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,7 +17,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from harness import Answer, Observatory, request, wait_for
+from harness import PROGRAM, Answer, Observatory, request, wait_for
 from otlp import DAY, SECOND, Export, model_call
 
 CALLS = 300
@@ -167,7 +168,7 @@ def test_parquet_has_types(
 
 @pytest.mark.parametrize("format_", ["csv", "json", "jsonl", "parquet"])
 def test_every_field_of_every_table_can_be_exported(observatory: Observatory, format_: str, tmp_path: Path) -> None:
-    for table in ("traces", "logs", "metric-points", "audit"):
+    for table in ("traces", "logs", "metric-points", "scores", "audit"):
         done, file = completed(
             observatory, table=table, format=format_, **({"view": "spans"} if table == "traces" else {})
         )
@@ -211,6 +212,38 @@ def test_a_download_goes_on_where_it_was_cut(observatory: Observatory, calls: tu
     assert rest.status == 206 and rest.body == file.body[-1000:]
     headers["range"] = f"bytes={len(file.body)}-"
     assert request("GET", url, headers=headers).status == 416
+
+
+def test_the_command_fetches_what_the_api_gives(
+    observatory: Observatory, calls: tuple[str, list[dict]], tmp_path: Path
+) -> None:
+    service, made = calls
+    server = ("--api", observatory.api, "--data", str(observatory.data))
+    rows = ("--filter", f"service_name={service}", "--fields", "span_id,model", "--limit", "20")
+    _, file = completed(observatory, service_name=service, fields=["span_id", "model"], limit=20)
+    assert observatory.command("export", *server, *rows).encode() == file.body.replace(b"\r\n", b"\n")
+    path = tmp_path / "calls.jsonl.gz"
+    tree = {"operator": "AND", "conditions": [{"field": "service_name", "operator": "eq", "value": service}]}
+    observatory.command(
+        *("export", *server, "--filters", json.dumps(tree), "--format", "jsonl", "--compression", "gzip"),
+        *("--from", "now-30d", "-o", str(path)),
+    )
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    assert len(gzip.decompress(path.read_bytes()).splitlines()) == len(made)
+
+
+def test_the_command_passes_on_refusals(observatory: Observatory, tmp_path: Path) -> None:
+    server = ("--api", observatory.api, "--output", str(tmp_path / "file"))
+    for arguments, says in (
+        (("--token", observatory.token, "--format", "xml"), "format is one of"),
+        (("--token", observatory.token, "--filters", "{"), "the body is no JSON"),
+        (("--token", "nobody"), "token"),
+    ):
+        ran = subprocess.run(
+            [str(PROGRAM), "export", *server, *arguments], capture_output=True, text=True, timeout=30, check=False
+        )
+        assert ran.returncode == 1 and says in ran.stderr, ran.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_names_that_would_break_a_statement_are_refused_or_kept(observatory: Observatory) -> None:

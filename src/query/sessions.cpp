@@ -35,27 +35,25 @@ struct Figure {
     std::string_view name;
     Aggregate aggregate;
     bool may_change = false;  // when its trace settles
+    bool of_calls = false;    // those without calls have none
 };
 const std::array<Figure, 6>& figures() {
     static const std::array<Figure, 6> all{
         Figure{"first_seen", {.function = Function::min, .field = field("ts"), .name = "first_seen"}},
-        Figure{"last_seen",
-               {.function = Function::max, .field = {nullptr, {}, Derived::end}, .name = "last_seen"}},
-        Figure{"calls", {.function = Function::count, .only = is_one("is_call"), .name = "calls"}, true},
+        Figure{"last_seen", {.function = Function::max, .field = field("ts"), .name = "last_seen"}},
+        Figure{
+            "calls", {.function = Function::count, .only = is_one("is_call"), .name = "calls"}, true, true},
         Figure{"errors",
                {.function = Function::count,
                 .only = Filter::where({field("status_code"), Operator::eq, {std::int64_t{2}}}),
                 .name = "errors"}},
-        Figure{"tokens", {.function = Function::sum, .field = field("total_tokens"), .name = "tokens"}, true},
-        Figure{"cost", {.function = Function::sum, .field = field("total_cost"), .name = "cost"}, true}};
+        Figure{"tokens",
+               {.function = Function::sum, .field = field("total_tokens"), .name = "tokens"},
+               true,
+               true},
+        Figure{
+            "cost", {.function = Function::sum, .field = field("total_cost"), .name = "cost"}, true, true}};
     return all;
-}
-// Between these lie all its spans; the last one may have an end that nobody knows.
-Aggregate earliest() {
-    return {.function = Function::min, .field = field("ts"), .name = "earliest"};
-}
-Aggregate latest() {
-    return {.function = Function::max, .field = field("ts"), .name = "latest"};
 }
 
 const Figure& figure_named(std::string_view name) {
@@ -108,11 +106,20 @@ Filter filter_of(const PartyQuestion& question) {
     return filter;
 }
 
+// Whether it leaves few spans, which the store finds wherever they are.
+bool names_one(const Filter& filter) {
+    if (filter.kind == Filter::Kind::all) return std::ranges::any_of(filter.children, names_one);
+    if (filter.kind != Filter::Kind::condition || filter.condition.field.column == nullptr) return false;
+    constexpr std::string_view indexed[] = {"user_id", "session_id", "trace_id"};
+    const bool equals = filter.condition.op == Operator::eq || filter.condition.op == Operator::in;
+    return equals && std::ranges::count(indexed, filter.condition.field.column->name) != 0;
+}
+
 // Which ones stand on the page; one more when there is a next one.
 GroupQuestion rank_question(const PartyQuestion& question, std::uint64_t seq, std::size_t offset) {
     GroupQuestion rank = spans_of(question, filter_of(question), seq);
     rank.group_by = {field("project_id"), field_of(question.by)};
-    rank.aggregates = {figure_named(question.sort).aggregate, earliest(), latest()};
+    rank.aggregates = {figure_named(question.sort).aggregate};
     rank.order_by = question.sort;
     rank.descending = question.descending;
     rank.limit = offset + question.limit + 1;
@@ -120,7 +127,7 @@ GroupQuestion rank_question(const PartyQuestion& question, std::uint64_t seq, st
 }
 
 GroupQuestion totals_question(const PartyQuestion& question, std::uint64_t seq,
-                              const std::vector<PartyTotals>& rows, Window looked_at) {
+                              const std::vector<PartyTotals>& rows) {
     Filter filter = filter_of(question);
     Condition projects{field("project_id"), Operator::in, {}}, ids{field_of(question.by), Operator::in, {}};
     for (const PartyTotals& row : rows) {
@@ -129,9 +136,10 @@ GroupQuestion totals_question(const PartyQuestion& question, std::uint64_t seq,
     }
     filter.also(Filter::where(std::move(projects))).also(Filter::where(std::move(ids)));
     GroupQuestion totals = spans_of(question, std::move(filter), seq);
-    totals.window = looked_at;
     totals.group_by = {field("project_id"), field_of(question.by)};
     for (const Figure& figure : figures()) totals.aggregates.push_back(figure.aggregate);
+    totals.aggregates.push_back(
+        {.function = Function::max, .field = {nullptr, {}, Derived::end}, .name = "end"});
     totals.aggregates.push_back({.function = Function::count, .name = "spans"});
     totals.aggregates.push_back(
         {.function = Function::distinct, .field = field("trace_id"), .name = "traces"});
@@ -151,18 +159,20 @@ GroupQuestion totals_question(const PartyQuestion& question, std::uint64_t seq,
 
 void fill(PartyTotals& row, const std::vector<Cell>& cells, Party by) {
     row.first_seen = {integer_in(cells[2])};
-    row.last_seen = std::max(row.last_seen, UnixNanos{integer_in(cells[3])});
+    row.last_seen = {integer_in(cells[3])};
     row.calls = integer_in(cells[4]);
     row.errors = integer_in(cells[5]);
     if (const auto* tokens = std::get_if<std::int64_t>(&cells[6])) row.tokens = Tokens{*tokens};
     if (const auto* cost = std::get_if<std::int64_t>(&cells[7])) row.cost = Usd{*cost};
-    row.spans = integer_in(cells[8]);
-    row.traces = integer_in(cells[9]);
-    row.models = texts_in(cells[10]);
+    // Of the last span nobody may know the end.
+    row.duration = std::max(row.last_seen, UnixNanos{integer_in(cells[8])}) - row.first_seen;
+    row.spans = integer_in(cells[9]);
+    row.traces = integer_in(cells[10]);
+    row.models = texts_in(cells[11]);
     if (by == Party::session)
-        row.users = texts_in(cells[11]);
+        row.users = texts_in(cells[12]);
     else
-        row.sessions = integer_in(cells[11]);
+        row.sessions = integer_in(cells[12]);
 }
 
 // ----- turns
@@ -215,42 +225,88 @@ private:
 
 }  // namespace
 
+// Those that were seen last are in the newest spans: looks at more and more of the window until there are
+// enough of them.
+Result<Table> Sessions::newest(GroupQuestion rank, UnixNanos now, const Cancel& cancel) const {
+    constexpr Nanos first_look = Nanos::seconds(2), longest_look = Nanos::days(400);
+    constexpr int times_more = 10;
+    const std::optional<UnixNanos> from = rank.window.from;
+    const UnixNanos last = std::min(rank.window.to.value_or(now), now);
+    for (Nanos look = first_look; look < longest_look; look = {look.count * times_more}) {
+        rank.window.from = last - look;
+        if (*rank.window.from <= from.value_or(UnixNanos{0})) break;
+        Table found = OBS_TRY(asked(figures_.store().groups(rank, cancel)));
+        if (found.rows.size() == rank.limit) return found;
+    }
+    rank.window.from = from;
+    return asked(figures_.store().groups(rank, cancel));
+}
+
+// As the figures of costs have it, from rollups where they can answer. Nothing if too few of them have calls.
+Result<Table> Sessions::by_figure(const PartyQuestion& question, const GroupQuestion& rank,
+                                  const Cancel& cancel) const {
+    FigureQuestion figure(question.scope);
+    figure.filter = rank.filter;
+    figure.group_by = rank.group_by;
+    figure.aggregates = {question.sort == "calls" ? count_of_calls("calls") : rank.aggregates.front()};
+    figure.sets = {{.by_time = false, .groups = {0, 1}}};
+    figure.order_by = rank.order_by;
+    figure.limit = rank.limit;
+    figure.up_to_seq = rank.up_to_seq;
+    const Window window = figures_.closed(question.window, question.now);
+    FigureAnswer answer = OBS_TRY(figures_.answer(std::move(figure), window, question.now, cancel));
+    Table& table = answer.sets.front();
+    const bool enough =
+        table.rows.size() == rank.limit && !std::holds_alternative<std::monostate>(table.rows.back()[2]);
+    return enough ? std::move(table) : Table{};
+}
+
+Result<Table> Sessions::ranked(const PartyQuestion& question, std::uint64_t seq, std::size_t offset,
+                               const Cancel& cancel) const {
+    const GroupQuestion rank = rank_question(question, seq, offset);
+    if (question.sort == "last_seen" && question.descending && !names_one(rank.filter))
+        return newest(rank, question.now, cancel);
+    // What came since the first page would be in the rollups.
+    if (!question.cursor && question.descending && figure_named(question.sort).of_calls) {
+        Table table = OBS_TRY(by_figure(question, rank, cancel));
+        if (!table.rows.empty()) return table;
+    }
+    return asked(figures_.store().groups(rank, cancel));
+}
+
 Result<PartyPage> Sessions::list(const PartyQuestion& question, const Cancel& cancel) const {
-    const std::uint64_t seq = question.cursor ? question.cursor->seq : live_.visible_seq();
+    const std::uint64_t seq = question.cursor ? question.cursor->seq : figures_.visible_seq();
     const std::size_t offset = OBS_TRY(offset_of(question));
-    const Table ranks = OBS_TRY(asked(store_.groups(rank_question(question, seq, offset), cancel)));
+    const Table ranks = OBS_TRY(ranked(question, seq, offset, cancel));
     if (question.cursor && figure_named(question.sort).may_change) {
         RowQuestion looked_at(question.scope);
         looked_at.filter = filter_of(question);
         looked_at.window = question.window;
         looked_at.up_to_seq = seq;
-        OBS_TRY_VOID(refuse_if_amended(store_, looked_at, cancel));
+        OBS_TRY_VOID(refuse_if_amended(figures_.store(), looked_at, cancel));
     }
     PartyPage page;
     const std::size_t end = std::min(ranks.rows.size(), offset + question.limit);
-    Window of_page;
     for (std::size_t at = offset; at < end; ++at) {
         PartyTotals& row = page.rows.emplace_back();
         row.project = text_in(ranks.rows[at][0]);
         row.id = text_in(ranks.rows[at][1]);
-        row.last_seen = {integer_in(ranks.rows[at][4])};
-        const UnixNanos first{integer_in(ranks.rows[at][3])}, behind = row.last_seen + Nanos{1};
-        of_page.from = std::min(of_page.from.value_or(first), first);
-        of_page.to = std::max(of_page.to.value_or(behind), behind);
     }
     if (page.rows.empty()) return page;
     if (ranks.rows.size() > end) page.cursor = cursor_behind(question, seq, end);
     const Table totals =
-        OBS_TRY(asked(store_.groups(totals_question(question, seq, page.rows, of_page), cancel)));
+        OBS_TRY(asked(figures_.store().groups(totals_question(question, seq, page.rows), cancel)));
     for (const std::vector<Cell>& cells : totals.rows)
         for (PartyTotals& row : page.rows)
             if (row.project == text_in(cells[0]) && row.id == text_in(cells[1]))
                 fill(row, cells, question.by);
+    // Rollups outlive their spans.
+    std::erase_if(page.rows, [](const PartyTotals& row) { return row.spans == 0; });
     return page;
 }
 
 Result<TurnPage> Sessions::turns(const TurnQuestion& question, const Cancel& cancel) const {
-    const std::uint64_t seq = question.cursor ? question.cursor->seq : live_.visible_seq();
+    const std::uint64_t seq = question.cursor ? question.cursor->seq : figures_.visible_seq();
     const std::size_t offset = OBS_TRY(offset_of(question));
     GroupQuestion rank = spans_of(
         question, Filter::where({field("session_id"), Operator::eq, {Scalar(question.session)}}), seq);
@@ -259,7 +315,7 @@ Result<TurnPage> Sessions::turns(const TurnQuestion& question, const Cancel& can
     rank.order_by = "start";
     rank.descending = question.descending;
     rank.limit = offset + question.limit + 1;
-    const Table ranks = OBS_TRY(asked(store_.groups(rank, cancel)));
+    const Table ranks = OBS_TRY(asked(figures_.store().groups(rank, cancel)));
     TurnPage page;
     const std::size_t end = std::min(ranks.rows.size(), offset + question.limit);
     std::vector<TraceId> traces;
@@ -271,7 +327,7 @@ Result<TurnPage> Sessions::turns(const TurnQuestion& question, const Cancel& can
     }
     if (page.turns.empty()) return page;
     if (ranks.rows.size() > end) page.cursor = cursor_behind(question, seq, end);
-    std::vector<TraceTotals> totals = OBS_TRY(totals_of(store_, question.scope, traces, cancel));
+    std::vector<TraceTotals> totals = OBS_TRY(totals_of(figures_.store(), question.scope, traces, cancel));
     for (std::size_t at = 0; at < totals.size(); ++at) page.turns[at].totals = std::move(totals[at]);
     OBS_TRY_VOID(add_previews(page, question, cancel));
     return page;
@@ -295,7 +351,7 @@ Result<void> Sessions::add_previews(TurnPage& page, const TurnQuestion& question
             rows.columns.push_back(find_column(TableId::spans, name));
     rows.content_bytes = preview_bytes + 4;
     rows.limit = most_preview_spans;
-    const Rows found = OBS_TRY(asked(store_.rows(rows, cancel)));
+    const Rows found = OBS_TRY(asked(figures_.store().rows(rows, cancel)));
     const SpanBatch& spans = std::get<SpanBatch>(found.batch);
     for (std::size_t row = 0; row < spans.size(); ++row)
         if (const auto preview = previews.find(spans.trace_id[row]); preview != previews.end())

@@ -10,6 +10,7 @@
 
 #include "base/money.h"
 #include "base/result.h"
+#include "query/figures.h"
 #include "query/traces.h"
 
 namespace obs::query {
@@ -39,7 +40,8 @@ struct PartyTotals {
     std::int64_t spans = 0, calls = 0, errors = 0, traces = 0;
     std::optional<Tokens> tokens{};  // nothing if no span knows
     std::optional<Usd> cost{};
-    UnixNanos first_seen, last_seen;  // the earliest start and the latest end
+    UnixNanos first_seen, last_seen;  // when the first and the last of them began
+    Nanos duration{};                 // from there to the latest end
     std::vector<std::string> models;
     std::int64_t sessions = 0;       // of a user
     std::vector<std::string> users;  // of a session
@@ -87,17 +89,21 @@ public:
     static constexpr std::size_t most_walked = 10'000;
     static constexpr std::size_t preview_bytes = 600;
 
-    // Both outlive this.
-    Sessions(SpanStore& store, const LiveData& live) : store_(store), live_(live) {}
+    // Outlives this.
+    explicit Sessions(const Figures& figures) : figures_(figures) {}
 
     Result<PartyPage> list(const PartyQuestion& question, const Cancel& cancel) const;
     Result<TurnPage> turns(const TurnQuestion& question, const Cancel& cancel) const;
 
 private:
+    Result<Table> ranked(const PartyQuestion& question, std::uint64_t seq, std::size_t offset,
+                         const Cancel& cancel) const;
+    Result<Table> newest(GroupQuestion rank, UnixNanos now, const Cancel& cancel) const;
+    Result<Table> by_figure(const PartyQuestion& question, const GroupQuestion& rank,
+                            const Cancel& cancel) const;
     Result<void> add_previews(TurnPage& page, const TurnQuestion& question, const Cancel& cancel) const;
 
-    SpanStore& store_;
-    const LiveData& live_;
+    const Figures& figures_;
 };
 
 }  // namespace obs::query

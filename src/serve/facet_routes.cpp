@@ -10,6 +10,7 @@
 #include "query/facets.h"
 #include "query/fields.h"
 #include "serve/envelope.h"
+#include "serve/search_routes.h"
 
 namespace obs::serve {
 
@@ -66,13 +67,6 @@ struct Shared {
 
     explicit Shared(const AnalyticsParts& parts) : analytics(share(parts)), facets(analytics->figures) {}
 };
-
-// The filter of GET stands behind `?`, that of POST in the body.
-ApiResult<ListRequest> filter_request(const Call& call) {
-    if (call.request.head.method == "POST")
-        return search_request(call.request.body.view(), *call.principal, call.now);
-    return list_request(call.request.head.query, *call.principal, call.now);
-}
 
 // ----- facets
 
@@ -156,7 +150,7 @@ void write_facet(JsonWriter& json, const Facet& facet) {
 ApiResult<Reply> answer_facets(const Shared& shared, const Call& call) {
     const Parameters given =
         OBS_ANSWER(Parameters::read(facet_parameters, call.request.head.query, call.now));
-    const ListRequest list = OBS_ANSWER(filter_request(call));
+    const ListRequest list = OBS_ANSWER(list_request(call));
     const query::Content content = content_for(*call.principal);
     query::FacetQuestion question(list.question.scope);
     question.view = list.question.view;
@@ -191,7 +185,7 @@ Nanos round_step(Nanos window, std::int64_t most) {
 
 ApiResult<query::HistogramQuestion> histogram_question(const Shared& shared, const Parameters& given,
                                                        const Call& call) {
-    const ListRequest list = OBS_ANSWER(filter_request(call));
+    const ListRequest list = OBS_ANSWER(list_request(call));
     query::HistogramQuestion question(list.question.scope);
     question.view = list.question.view;
     question.filter = list.question.filter;
@@ -239,58 +233,34 @@ ApiResult<Reply> answer_histogram(const Shared& shared, const Call& call) {
 
 std::vector<Route> facet_routes(const AnalyticsParts& parts) {
     const auto shared = std::make_shared<const Shared>(parts);
-    const Handler facets = [shared](const Call& call) { return answer_facets(*shared, call); };
-    const Handler histogram = [shared](const Call& call) { return answer_histogram(*shared, call); };
     constexpr std::string_view with_tree =
         "The body is that of `POST /api/v1/traces/search`, of which filter, window, view and project count.";
     std::vector<Route> routes;
-    routes.push_back({"GET",
-                      "/api/v1/traces/facets",
-                      Access::token,
-                      "read:traces",
-                      facets,
-                      {.summary = "Values of fields with counts, for the list's filter",
-                       .tag = "traces",
-                       .parameters = facet_list_parameters,
-                       .answer = "FacetAnswer",
-                       .description = "A field is counted over the rows that match the filter without its "
-                                      "conditions on that field."},
-                      as_long_as_lists});
-    routes.push_back({"POST",
-                      "/api/v1/traces/facets",
-                      Access::token,
-                      "read:traces",
-                      facets,
-                      {.summary = "The same for a tree of conditions",
-                       .tag = "traces",
-                       .parameters = facet_parameters,
-                       .body = "SearchBody",
-                       .answer = "FacetAnswer",
-                       .description = with_tree},
-                      {.keep = 60s}});
-    routes.push_back({"GET",
-                      "/api/v1/traces/histogram",
-                      Access::token,
-                      "read:traces",
-                      histogram,
-                      {.summary = "How many rows the list has over time, and how many of them failed",
-                       .tag = "traces",
-                       .parameters = histogram_list_parameters,
-                       .answer = "HistogramAnswer",
-                       .description = "Of the last 24 hours when no `from` is given."},
-                      as_long_as_lists});
-    routes.push_back({"POST",
-                      "/api/v1/traces/histogram",
-                      Access::token,
-                      "read:traces",
-                      histogram,
-                      {.summary = "The same for a tree of conditions",
-                       .tag = "traces",
-                       .parameters = histogram_parameters,
-                       .body = "SearchBody",
-                       .answer = "HistogramAnswer",
-                       .description = with_tree},
-                      {.keep = 60s}});
+    const auto add = [&](TwoWays ways, ApiResult<Reply> (*answer)(const Shared&, const Call&)) {
+        ways.search = ways.get;
+        ways.permission = "read:traces";
+        ways.docs.tag = "traces";
+        ways.search_description = with_tree;
+        ways.cache = as_long_as_lists;
+        for (Route& route :
+             two_ways(std::move(ways), [shared, answer](const Call& call) { return answer(*shared, call); }))
+            routes.push_back(std::move(route));
+    };
+    add({.get = "/api/v1/traces/facets",
+         .docs = {.summary = "Values of fields with counts, for the list's filter",
+                  .parameters = facet_list_parameters,
+                  .answer = "FacetAnswer",
+                  .description = "A field is counted over the rows that match the filter without its "
+                                 "conditions on that field."},
+         .search_parameters = facet_parameters},
+        answer_facets);
+    add({.get = "/api/v1/traces/histogram",
+         .docs = {.summary = "How many rows the list has over time, and how many of them failed",
+                  .parameters = histogram_list_parameters,
+                  .answer = "HistogramAnswer",
+                  .description = "Of the last 24 hours when no `from` is given."},
+         .search_parameters = histogram_parameters},
+        answer_histogram);
     return routes;
 }
 

@@ -7,6 +7,7 @@
 #include "base/json_writer.h"
 #include "serve/envelope.h"
 #include "serve/list_request.h"
+#include "serve/search_routes.h"
 
 namespace obs::serve {
 
@@ -118,6 +119,13 @@ void write_page(JsonWriter& json, const query::RecordPage& page, const Selection
     if (const auto* calls = std::get_if<AuditBatch>(&page.rows)) write_rows(json, *calls, selection);
 }
 
+ApiResult<RecordRequest> request_of(TableId table, std::span<const ParameterInfo> parameters,
+                                    const Call& call) {
+    if (is_search(call))
+        return record_search_request(table, call.request.body.view(), *call.principal, call.now);
+    return record_list_request(table, parameters, call.request.head.query, *call.principal, call.now);
+}
+
 ApiResult<Reply> answer(const Records& records, const RecordRequest& request, const Call& call) {
     const query::RecordPage page = OBS_ANSWER(records.list(request.question, call.cancel));
     Reply reply{.until = request.question.window.to, .once = request.question.cursor.has_value()};
@@ -166,33 +174,18 @@ constexpr RecordRoutes tables[] = {
      "Calls of this API that match, newest first", "AuditList"},
 };
 
-void add_routes(std::vector<Route>& routes, const RecordRoutes& of, std::shared_ptr<const Records> records) {
-    routes.push_back(
-        {"GET",
-         of.list,
-         Access::token,
-         of.permission,
-         [records, of](const Call& call) -> ApiResult<Reply> {
-             const RecordRequest request = OBS_ANSWER(record_list_request(
-                 of.table, of.parameters, call.request.head.query, *call.principal, call.now));
-             return answer(*records, request, call);
-         },
-         {.summary = of.summary, .tag = of.tag, .parameters = of.parameters, .answer = of.answer},
-         of.cache});
-    routes.push_back({"POST",
-                      of.search,
-                      Access::token,
-                      of.permission,
-                      [records, of](const Call& call) -> ApiResult<Reply> {
-                          const RecordRequest request = OBS_ANSWER(record_search_request(
-                              of.table, call.request.body.view(), *call.principal, call.now));
-                          return answer(*records, request, call);
-                      },
-                      {.summary = "The same with a tree of conditions",
-                       .tag = of.tag,
-                       .body = "RecordSearchBody",
-                       .answer = of.answer},
-                      {.keep = of.cache.keep}});
+std::vector<Route> routes_of(const RecordRoutes& of, std::shared_ptr<const Records> records) {
+    return two_ways(
+        {.get = of.list,
+         .search = of.search,
+         .permission = of.permission,
+         .docs = {.summary = of.summary, .tag = of.tag, .parameters = of.parameters, .answer = of.answer},
+         .search_body = "RecordSearchBody",
+         .cache = of.cache},
+        [records = std::move(records), of](const Call& call) -> ApiResult<Reply> {
+            const RecordRequest request = OBS_ANSWER(request_of(of.table, of.parameters, call));
+            return answer(*records, request, call);
+        });
 }
 
 }  // namespace
@@ -229,7 +222,8 @@ void write_logs(JsonWriter& json, const TraceLogs& logs, const Selection& select
 std::vector<Route> log_routes(SpanStore& store, const query::LiveData& live) {
     const auto records = std::make_shared<const Records>(store, live);
     std::vector<Route> routes;
-    for (const RecordRoutes& each : tables) add_routes(routes, each, records);
+    for (const RecordRoutes& each : tables)
+        for (Route& route : routes_of(each, records)) routes.push_back(std::move(route));
     return routes;
 }
 

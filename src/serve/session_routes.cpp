@@ -55,8 +55,7 @@ struct Shared {
     std::shared_ptr<const AnalyticsShared> analytics;
     query::Sessions sessions;
 
-    explicit Shared(const AnalyticsParts& parts)
-        : analytics(share(parts)), sessions(parts.store, parts.live) {}
+    explicit Shared(const AnalyticsParts& parts) : analytics(share(parts)), sessions(analytics->figures) {}
 };
 
 std::string_view name_of(Party by) {
@@ -97,7 +96,7 @@ Filter has_id(Party by, std::string id) {
 void write_party(JsonWriter& json, const PartyTotals& row, Party by) {
     json.begin_object().field(name_of(by), row.id).field("project_id", row.project);
     json.field("first_seen", rfc3339(row.first_seen)).field("last_seen", rfc3339(row.last_seen));
-    json.field("duration_ms", (row.last_seen - row.first_seen).count / 1'000'000);
+    json.field("duration_ms", row.duration.count / 1'000'000);
     json.field("traces", row.traces).field("calls", row.calls).field("spans", row.spans);
     json.field("errors", row.errors);
     if (row.tokens) json.field("tokens", row.tokens->count);

@@ -57,7 +57,7 @@ TEST_F(SessionRoutes, haveTotals) {
     EXPECT_EQ(all(answer, "session_id"), R"("s3" "s1" "s2")");
     EXPECT_EQ(answer.at("/data/1"),
               R"({"session_id":"s1","project_id":"main","first_seen":"2026-01-09T12:01:00Z",)"
-              R"("last_seen":"2026-01-09T12:03:01Z","duration_ms":121000,"traces":2,"calls":2,"spans":2,)"
+              R"("last_seen":"2026-01-09T12:03:00Z","duration_ms":121000,"traces":2,"calls":2,"spans":2,)"
               R"("errors":0,"tokens":17,"cost_usd":1e-05,"models":["m","n"],"users":["ann"]})");
     EXPECT_EQ(answer.at("/data/2/cost_usd"), "") << "unknown is not 0";
     EXPECT_EQ(answer.at("/data/2/errors"), "1");
@@ -84,18 +84,30 @@ INSTANTIATE_TEST_SUITE_P(Sorts, SessionOrder,
                                          SortCase{"a_window", "from=2026-01-09T12:03:30Z", R"("s3")"}),
                          [](const auto& test) { return test.param.what; });
 
-TEST_F(SessionRoutes, areWalkedByCursor) {
+class SessionWalk : public SessionRoutes, public testing::WithParamInterface<SortCase> {};
+TEST_P(SessionWalk, showsWhatWasThereAtItsFirstPage) {
     std::string seen, cursor;
     for (int page = 0; page < 5; ++page) {
-        const Answer answer = api.get("/api/v1/sessions?sort_by=first_seen&limit=1" +
+        const Answer answer = api.get("/api/v1/sessions?limit=1&" + GetParam().query +
                                       (cursor.empty() ? "" : "&cursor=" + cursor));
         ASSERT_EQ(answer.status, 200) << answer.body;
         seen += all(answer, "session_id") + " ";
-        if (page == 0) api.write({call("late", "s0", "eve").at(5min)});
+        if (page == 0) api.write({call("late", "s0", "eve").at(5min).tokens(100, 100).cost(50'000)});
         cursor = answer.cursor();
         if (cursor.empty()) break;
     }
-    EXPECT_EQ(seen, R"("s3" "s2" "s1" )") << "what came meanwhile is not part of the walk";
+    EXPECT_EQ(seen, GetParam().expected);
+}
+INSTANTIATE_TEST_SUITE_P(Sorts, SessionWalk,
+                         testing::Values(SortCase{"first_seen", "sort_by=first_seen", R"("s3" "s2" "s1" )"},
+                                         SortCase{"last_seen", "", R"("s3" "s1" "s2" )"},
+                                         SortCase{"last_seen_of_a_user", "user_id=ann", R"("s3" "s1" )"},
+                                         SortCase{"calls", "sort_by=calls", R"("s1" "s2" "s3" )"},
+                                         SortCase{"cost_that_one_has_not", "sort_by=cost",
+                                                  R"("s1" "s3" "s2" )"}),
+                         [](const auto& test) { return test.param.what; });
+
+TEST_F(SessionRoutes, takeCursorsOfTheSameQuestionAlone) {
     const Answer first = api.get("/api/v1/sessions?limit=1");
     EXPECT_EQ(api.get("/api/v1/sessions?limit=1&model=m&cursor=" + first.cursor()).status, 400);
     EXPECT_EQ(api.get("/api/v1/users?limit=1&cursor=" + first.cursor()).status, 400);

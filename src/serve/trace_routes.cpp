@@ -12,6 +12,7 @@
 #include "serve/list_request.h"
 #include "serve/log_routes.h"
 #include "serve/running_routes.h"
+#include "serve/search_routes.h"
 #include "serve/trace_json.h"
 
 namespace obs::serve {
@@ -39,7 +40,8 @@ bool has_scores(const Include& include) {
     return include.evaluations || include.feedback;
 }
 
-ApiResult<Reply> answer_list(const Traces& traces, const ListRequest& request, const Call& call) {
+ApiResult<Reply> answer_list(const Traces& traces, const Call& call) {
+    const ListRequest request = OBS_ANSWER(list_request(call));
     const query::ListPage page = OBS_ANSWER(traces.list(request.question, call.cancel));
     const Content content = content_for(*call.principal);
     Reply reply{.until = request.question.window.to, .once = request.question.cursor.has_value()};
@@ -109,35 +111,16 @@ ApiResult<Reply> answer_trace(SpanStore& store, const Traces& traces, Nanos stuc
 
 std::vector<Route> trace_routes(SpanStore& store, const query::LiveData& live, Nanos stuck_after) {
     const auto traces = std::make_shared<Traces>(store, live);
-    std::vector<Route> routes;
-    routes.push_back({"GET",
-                      "/api/v1/traces",
-                      Access::token,
-                      "read:traces",
-                      [traces](const Call& call) -> ApiResult<Reply> {
-                          const ListRequest request =
-                              OBS_ANSWER(list_request(call.request.head.query, *call.principal, call.now));
-                          return answer_list(*traces, request, call);
-                      },
-                      {.summary = "Model calls, traces or spans that match, newest first",
-                       .tag = "traces",
-                       .parameters = trace_list_parameters,
-                       .answer = "TraceList"},
-                      {.keep = 60s, .keep_past = 300s}});
-    routes.push_back({"POST",
-                      "/api/v1/traces/search",
-                      Access::token,
-                      "read:traces",
-                      [traces](const Call& call) -> ApiResult<Reply> {
-                          const ListRequest request =
-                              OBS_ANSWER(search_request(call.request.body.view(), *call.principal, call.now));
-                          return answer_list(*traces, request, call);
-                      },
-                      {.summary = "The same with a tree of conditions",
-                       .tag = "traces",
-                       .body = "SearchBody",
-                       .answer = "TraceList"},
-                      {.keep = 60s}});
+    std::vector<Route> routes =
+        two_ways({.get = "/api/v1/traces",
+                  .search = "/api/v1/traces/search",
+                  .permission = "read:traces",
+                  .docs = {.summary = "Model calls, traces or spans that match, newest first",
+                           .tag = "traces",
+                           .parameters = trace_list_parameters,
+                           .answer = "TraceList"},
+                  .cache = {.keep = 60s, .keep_past = 300s}},
+                 [traces](const Call& call) { return answer_list(*traces, call); });
     routes.push_back({"GET",
                       "/api/v1/traces/:trace_id",
                       Access::token,

@@ -238,6 +238,9 @@ Result<std::unique_ptr<Transport>> embedded_transport(std::shared_ptr<Engine> en
     std::vector<std::string> reading = {
         "readonly=2",
         fmt::format("max_threads={}", options.threads_per_question),
+        // Else the engine leaves one thread to questions when it may use less than 1 GiB for each: what they
+        // use is bounded below.
+        "max_threads_min_free_memory_per_thread=0",
         "prefer_column_name_to_alias=1",
         "low_cardinality_allow_in_native_format=0",
         // Keeps conditions from being looked at before other columns are read.

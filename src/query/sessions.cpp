@@ -227,16 +227,25 @@ private:
 
 // Those that were seen last are in the newest spans: looks at more and more of the window until there are
 // enough of them.
-Result<Table> Sessions::newest(GroupQuestion rank, UnixNanos now, const Cancel& cancel) const {
+Result<Table> Sessions::newest(GroupQuestion rank, const Cancel& cancel) const {
     constexpr Nanos first_look = Nanos::seconds(2), longest_look = Nanos::days(400);
     constexpr int times_more = 10;
+    RowQuestion last(rank.scope);
+    last.filter = rank.filter;
+    last.window = rank.window;
+    last.up_to_seq = rank.up_to_seq;
+    last.columns = {find_column(TableId::spans, "ts")};
+    last.limit = 1;
+    const Rows found = OBS_TRY(asked(figures_.store().rows(last, cancel)));
+    const SpanBatch& spans = std::get<SpanBatch>(found.batch);
+    if (spans.empty() && !found.scanned_to) return Table{};
+    const UnixNanos end = spans.empty() ? *found.scanned_to : spans.ts[0];
     const std::optional<UnixNanos> from = rank.window.from;
-    const UnixNanos last = std::min(rank.window.to.value_or(now), now);
     for (Nanos look = first_look; look < longest_look; look = {look.count * times_more}) {
-        rank.window.from = last - look;
+        rank.window.from = end - look;
         if (*rank.window.from <= from.value_or(UnixNanos{0})) break;
-        Table found = OBS_TRY(asked(figures_.store().groups(rank, cancel)));
-        if (found.rows.size() == rank.limit) return found;
+        Table table = OBS_TRY(asked(figures_.store().groups(rank, cancel)));
+        if (table.rows.size() == rank.limit) return table;
     }
     rank.window.from = from;
     return asked(figures_.store().groups(rank, cancel));
@@ -265,7 +274,7 @@ Result<Table> Sessions::ranked(const PartyQuestion& question, std::uint64_t seq,
                                const Cancel& cancel) const {
     const GroupQuestion rank = rank_question(question, seq, offset);
     if (question.sort == "last_seen" && question.descending && !names_one(rank.filter))
-        return newest(rank, question.now, cancel);
+        return newest(rank, cancel);
     // What came since the first page would be in the rollups.
     if (!question.cursor && question.descending && figure_named(question.sort).of_calls) {
         Table table = OBS_TRY(by_figure(question, rank, cancel));

@@ -98,7 +98,7 @@ public:
 private:
     Result<Table> ranked(const PartyQuestion& question, std::uint64_t seq, std::size_t offset,
                          const Cancel& cancel) const;
-    Result<Table> newest(GroupQuestion rank, UnixNanos now, const Cancel& cancel) const;
+    Result<Table> newest(GroupQuestion rank, const Cancel& cancel) const;
     Result<Table> by_figure(const PartyQuestion& question, const GroupQuestion& rank,
                             const Cancel& cancel) const;
     Result<void> add_previews(TurnPage& page, const TurnQuestion& question, const Cancel& cancel) const;

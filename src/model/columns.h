@@ -25,6 +25,21 @@
 
 namespace obs {
 
+// Room for the rows of a usual request at once, instead of growing to them one doubling after the other.
+template <class Element>
+void begin_column(std::vector<Element>& values) {
+    if (values.capacity() == 0) values.reserve(32);
+}
+
+// Appends each number as `changed` gives it. Grows by doubling: a reserve() of what is needed would copy all
+// rows again for every request that is gathered.
+template <class Changed>
+void append_each(std::vector<std::uint32_t>& to, const std::vector<std::uint32_t>& from, Changed changed) {
+    const std::size_t first = to.size();
+    to.resize(first + from.size());
+    for (std::size_t i = 0; i < from.size(); ++i) to[first + i] = changed(from[i]);
+}
+
 // Plain values of one width.
 template <class T>
 class Fixed {
@@ -32,6 +47,7 @@ public:
     using Element = T;
     void put(std::size_t row, T value) {
         assert(row >= values_.size());
+        begin_column(values_);
         values_.resize(row);
         values_.push_back(value);
     }
@@ -63,6 +79,8 @@ public:
     using Element = T;
     void put(std::size_t row, T value) {
         assert(row >= values_.size());
+        begin_column(values_);
+        begin_column(missing_);
         values_.resize(row);
         missing_.resize(row, 1);
         values_.push_back(value);
@@ -107,6 +125,7 @@ class Text {
 public:
     void put(std::size_t row, std::string_view value) {
         assert(row >= ends_.size());
+        begin_column(ends_);
         ends_.resize(row, end());
         bytes_ += value;
         assert(bytes_.size() <= std::numeric_limits<std::uint32_t>::max());
@@ -132,8 +151,7 @@ public:
         const std::uint32_t base = end();
         bytes_ += from.bytes_;
         assert(bytes_.size() <= std::numeric_limits<std::uint32_t>::max());
-        ends_.reserve(rows + from.ends_.size());
-        for (const std::uint32_t from_end : from.ends_) ends_.push_back(base + from_end);
+        append_each(ends_, from.ends_, [base](std::uint32_t from_end) { return base + from_end; });
     }
 
     std::vector<std::uint32_t> ends_;
@@ -225,8 +243,7 @@ public:
         if (from.codes_.stored() == 0) return;
         const std::vector<std::uint32_t> ours = dictionary_.codes_of(from.dictionary_);
         codes_.values_.resize(rows);
-        codes_.values_.reserve(rows + from.codes_.stored());
-        for (const std::uint32_t code : from.codes_.values_) codes_.values_.push_back(ours[code]);
+        append_each(codes_.values_, from.codes_.values_, [&](std::uint32_t code) { return ours[code]; });
     }
 
     Fixed<std::uint32_t> codes_;
@@ -263,7 +280,7 @@ public:
         ends_.resize(rows, end());
         const std::uint32_t base = end();
         items_.append_all(items_.stored(), from.items_);
-        for (const std::uint32_t from_end : from.ends_) ends_.push_back(base + from_end);
+        append_each(ends_, from.ends_, [base](std::uint32_t from_end) { return base + from_end; });
     }
 
     std::vector<std::uint32_t> ends_;
@@ -288,8 +305,11 @@ public:
     // Entries of one row are put one after the other; `row` never goes back.
     void put(std::size_t row, std::string_view key, std::string_view value, AttributeType type) {
         assert(row + 1 >= ends_.size());
+        begin_column(ends_);
         if (row >= ends_.size()) ends_.resize(row + 1, static_cast<std::uint32_t>(codes_.size()));
         const std::size_t at = values_.stored();
+        begin_column(codes_);
+        begin_column(types_);
         codes_.push_back(keys_dictionary_.code(key));
         values_.put(at, value);
         types_.push_back(type);
@@ -328,10 +348,9 @@ public:
         if (from.ends_.empty()) return;
         const auto base = static_cast<std::uint32_t>(codes_.size());
         ends_.resize(rows, base);
-        for (const std::uint32_t from_end : from.ends_) ends_.push_back(base + from_end);
+        append_each(ends_, from.ends_, [base](std::uint32_t from_end) { return base + from_end; });
         const std::vector<std::uint32_t> ours = keys_dictionary_.codes_of(from.keys_dictionary_);
-        codes_.reserve(codes_.size() + from.codes_.size());
-        for (const std::uint32_t code : from.codes_) codes_.push_back(ours[code]);
+        append_each(codes_, from.codes_, [&](std::uint32_t code) { return ours[code]; });
         values_.append_all(values_.stored(), from.values_);
         types_.insert(types_.end(), from.types_.begin(), from.types_.end());
     }

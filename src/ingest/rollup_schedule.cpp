@@ -115,11 +115,11 @@ std::optional<RollUp> RollupSchedule::next_of(RollupLevel level, UnixNanos now) 
 
     RollUp work;
     const std::int32_t day = day_of(first->first);
-    const bool of_minutes = from_minutes({level, first->first}, now);
-    work.from = of_minutes ? RollUp::From::minutes : RollUp::From::rows;
+    const bool of_finer = from_finer({level, first->first}, now);
+    work.from = of_finer ? RollUp::From::finer : RollUp::From::rows;
     while (first != waiting.end() && day_of(first->first) == day &&
            work.buckets.size() < at_once[index(level)] && is_due(*first) &&
-           from_minutes({level, first->first}, now) == of_minutes) {
+           from_finer({level, first->first}, now) == of_finer) {
         work.buckets.push_back({level, first->first});
         first = waiting.erase(first);
     }
@@ -130,19 +130,22 @@ bool RollupSchedule::due(RollupLevel level, const Waiting::value_type& bucket, U
     const auto& [start, since] = bucket;
     const RollupBucket of_level{level, start};
     if (now < of_level.end() + options_.settle_after || now < since + patience(level)) return false;
-    return !from_minutes(of_level, now) || !minutes_wait(of_level);
+    return !from_finer(of_level, now) || !finer_wait(of_level);
 }
 
-// Minutes that were let go cannot make an hour.
-bool RollupSchedule::from_minutes(RollupBucket hour, UnixNanos now) const {
-    if (hour.level != RollupLevel::hour) return false;
-    return options_.keep_minutes.count == 0 || hour.start >= now - options_.keep_minutes;
+// Minutes that were let go cannot make an hour, nor hours a day.
+bool RollupSchedule::from_finer(RollupBucket bucket, UnixNanos now) const {
+    if (bucket.level == RollupLevel::minute) return false;
+    const Nanos keep =
+        bucket.level == RollupLevel::hour ? options_.keep_minutes : options_.keep_hours_and_days;
+    return keep.count == 0 || bucket.start >= now - keep;
 }
 
-bool RollupSchedule::minutes_wait(RollupBucket hour) {
-    const Waiting& minutes = of(RollupLevel::minute);
-    const auto first = minutes.lower_bound(hour.start);
-    return first != minutes.end() && first->first < hour.end();
+bool RollupSchedule::finer_wait(RollupBucket bucket) {
+    const bool of_hour = bucket.level == RollupLevel::hour;
+    const Waiting& finer = of(of_hour ? RollupLevel::minute : RollupLevel::hour);
+    const auto first = finer.lower_bound(bucket.start);
+    return first != finer.end() && first->first < bucket.end();
 }
 
 Nanos RollupSchedule::patience(RollupLevel level) const {

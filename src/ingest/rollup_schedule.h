@@ -2,7 +2,7 @@
 //
 // A bucket waits from the first change of its rows until it is settled: closed for so long that few spans of
 // it are still to come. What comes later all the same makes it wait again, a while, so that many late spans
-// cost one computation. Hours wait for their minutes.
+// cost one computation. Hours wait for their minutes, days for their hours.
 #pragma once
 
 #include <chrono>
@@ -56,8 +56,8 @@ private:
     void let_go(UnixNanos now);
     std::optional<RollUp> next_of(RollupLevel level, UnixNanos now);
     bool due(RollupLevel level, const Waiting::value_type& bucket, UnixNanos now);
-    bool from_minutes(RollupBucket hour, UnixNanos now) const;
-    bool minutes_wait(RollupBucket hour);
+    bool from_finer(RollupBucket bucket, UnixNanos now) const;
+    bool finer_wait(RollupBucket bucket);
     Nanos patience(RollupLevel level) const;
 
     const Options options_;

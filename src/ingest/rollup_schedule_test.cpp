@@ -40,7 +40,7 @@ protected:
         std::string said = names[static_cast<int>(work.buckets.front().level)];
         for (const RollupBucket& bucket : work.buckets)
             said += fmt::format(" {}", (bucket.start - noon).count / 1'000'000'000);
-        return said + (work.from == RollUp::From::rows ? " of rows" : " of minutes");
+        return said + (work.from == RollUp::From::rows ? " of rows" : " of finer");
     }
     void go_to(std::int64_t second) { now = at(second); }
     // The level's work until there is no more of it.
@@ -78,9 +78,9 @@ TEST_F(Schedule, anHourIsMadeOfItsMinutesAndADayOfRows) {
     changed(hour - 1);
     go_to(hour + 45);
     EXPECT_EQ(take(), "minutes 0 3540 of rows");
-    EXPECT_EQ(take(), "hours 0 of minutes");
+    EXPECT_EQ(take(), "hours 0 of finer");
     go_to(day / 2 + 45);
-    EXPECT_EQ(take(), "days -43200 of rows");
+    EXPECT_EQ(take(), "days -43200 of finer");
     EXPECT_EQ(take(), "nothing");
 }
 
@@ -93,7 +93,7 @@ TEST_F(Schedule, anHourWaitsForItsMinutes) {
     EXPECT_EQ(take(), "nothing") << "its minute waits again";
     go_to(hour + 50);
     EXPECT_EQ(take(), "minutes 0 of rows");
-    EXPECT_EQ(take(), "hours 0 of minutes");
+    EXPECT_EQ(take(), "hours 0 of finer");
 }
 
 TEST_F(Schedule, lateSpansGatherBeforeTheyCostAComputation) {
@@ -132,8 +132,8 @@ TEST_F(Schedule, currentLoadComesFirstAndThenTheOldest) {
                               fmt::format("minutes {} of rows", 2 * day - 10 * minute),
                               fmt::format("minutes 60 {} of rows", hour + 7 * minute),
                               fmt::format("minutes {} of rows", 2 * day - 2 * hour),
-                              fmt::format("hours {} {} of minutes", 2 * day - 2 * hour, 2 * day - hour),
-                              fmt::format("hours 0 {} of minutes", hour),
+                              fmt::format("hours {} {} of finer", 2 * day - 2 * hour, 2 * day - hour),
+                              fmt::format("hours 0 {} of finer", hour),
                           }));
 }
 
@@ -157,7 +157,7 @@ TEST_F(Schedule, whatTheStoreFoundStaleIsDueAtOnceButNotBeforeItIsSettled) {
                                              bucket_of(RollupLevel::minute, at(hour - 30)),
                                              bucket_of(RollupLevel::hour, at(-hour))};
     schedule.stale(stale);
-    EXPECT_EQ(take_all(), (Strings{"minutes 0 of rows", "hours -3600 of minutes"}));
+    EXPECT_EQ(take_all(), (Strings{"minutes 0 of rows", "hours -3600 of finer"}));
     go_to(hour + 45);
     EXPECT_EQ(take(), "minutes 3540 of rows");
 }
@@ -185,7 +185,7 @@ TEST_F(Schedule, bucketsBeyondTheirLifetimeAreLetGo) {
     changed(5);
     go_to(38 * day);
     // The minutes would be dropped at once, so the hour is made of rows.
-    EXPECT_EQ(take_all(), (Strings{"hours 0 of rows", "days -43200 of rows"}));
+    EXPECT_EQ(take_all(), (Strings{"hours 0 of rows", "days -43200 of finer"}));
     changed(5);
     go_to(400 * day);
     EXPECT_EQ(take(), "nothing");

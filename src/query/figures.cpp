@@ -138,8 +138,6 @@ std::vector<FigurePiece> Figures::pieces(const FigureQuestion& question, Window 
     std::vector<RollupLevel> levels;
     for (const RollupLevel level : {RollupLevel::day, RollupLevel::hour, RollupLevel::minute})
         if (currency_ != nullptr && rollups_answer(level, question)) levels.push_back(level);
-    // Days and the finer ones know different things.
-    if (!levels.empty() && levels.front() == RollupLevel::day) levels.resize(1);
     if (levels.empty()) return {{*window.from, *window.to, {}}};
     return plan_pieces(*window.from, *window.to, question.edges, levels, *currency_, now);
 }

@@ -1,11 +1,13 @@
 #include "query/performance.h"
 
 #include <algorithm>
+#include <future>
 #include <map>
 #include <set>
 #include <tuple>
 #include <utility>
 
+#include "query/asked.h"
 #include "query/scores.h"
 
 namespace obs::query {
@@ -99,27 +101,74 @@ FieldRef field_of(std::string_view column, TableId table = TableId::spans) {
     return {find_column(table, column)};
 }
 
-Result<std::vector<ErrorType>> errors_by_type(const Figures& figures, const PerformanceQuestion& asked,
-                                              const Cancel& cancel) {
+Filter of_errors(const Filter& filter) {
+    Filter errors;
+    errors.also(Filter::where({field_of("status_code"), Operator::eq, {std::int64_t{2}}}));
+    if (!filter.always()) errors.also(filter);
+    return errors;
+}
+
+ErrorType* named(std::vector<ErrorType>& errors, std::string_view name) {
+    const auto found = std::ranges::find(errors, name, &ErrorType::name);
+    return found == errors.end() ? nullptr : &*found;
+}
+
+// Messages of the newest errors.
+Result<void> add_new_samples(std::vector<ErrorType>& errors, const Figures& figures,
+                             const PerformanceQuestion& asked, const Cancel& cancel) {
+    RowQuestion question(asked.scope);
+    question.window = {asked.from, asked.to};
+    question.filter = of_errors(asked.filter);
+    question.filter.also(Filter::where({field_of("is_call"), Operator::eq, {std::int64_t{1}}}));
+    question.filter.also(Filter::where({field_of("error_message"), Operator::present, {}}));
+    question.columns = {field_of("error_code").column, field_of("error_message").column};
+    question.limit = 200;
+    const Rows rows = OBS_TRY(query::asked(figures.store().rows(question, cancel)));
+    const SpanBatch& spans = std::get<SpanBatch>(rows.batch);
+    for (std::size_t row = 0; row < spans.size(); ++row) {
+        ErrorType* error = named(errors, spans.error_code[row]);
+        if (error != nullptr && error->sample.empty()) error->sample = spans.error_message[row];
+    }
+    return {};
+}
+
+// Of those that are not among the newest.
+Result<void> add_other_samples(std::vector<ErrorType>& errors, const Figures& figures,
+                               const PerformanceQuestion& asked, const Cancel& cancel) {
+    std::vector<Scalar> names;
+    for (const ErrorType& error : errors)
+        if (error.sample.empty() && !error.name.empty()) names.emplace_back(error.name);
+    if (names.empty()) return {};
     GroupQuestion question(asked.scope);
     question.window = {asked.from, asked.to};
-    question.filter.also(Filter::where({field_of("status_code"), Operator::eq, {std::int64_t{2}}}));
-    if (!asked.filter.always()) question.filter.also(asked.filter);
+    question.filter = of_errors(asked.filter);
+    question.filter.also(Filter::where({field_of("error_code"), Operator::in, std::move(names)}));
+    question.group_by = {field_of("error_code")};
+    question.aggregates = {{.function = Function::min, .field = field_of("error_message"), .name = "sample"}};
+    const Table table = OBS_TRY(figures.of_calls(std::move(question), cancel));
+    for (const std::vector<Cell>& row : table.rows)
+        if (ErrorType* error = named(errors, group_text(field_of("error_code"), row[0])))
+            error->sample = group_text(field_of("error_message"), row[1]);
+    return {};
+}
+
+Result<std::vector<ErrorType>> errors_by_type(const Figures& figures, const PerformanceQuestion& asked,
+                                              const Cancel& cancel) {
+    FigureQuestion question(asked.scope);
+    question.filter = of_errors(asked.filter);
     question.group_by = {field_of("error_code")};
     question.aggregates = {count_of_calls("count")};
-    if (asked.samples)
-        question.aggregates.push_back(
-            {.function = Function::min, .field = field_of("error_message"), .name = "sample"});
+    question.sets = {{.by_time = false, .groups = {0}}};
     question.order_by = "count";
     question.limit = most_error_types;
-    const Table table = OBS_TRY(figures.of_calls(std::move(question), cancel));
+    const FigureAnswer answer =
+        OBS_TRY(figures.answer(std::move(question), {asked.from, asked.to}, asked.now, cancel));
     std::vector<ErrorType> errors;
-    for (const std::vector<Cell>& row : table.rows) {
-        ErrorType& error = errors.emplace_back();
-        error.name = group_text(field_of("error_code"), row[0]);
-        error.count = std::get<std::int64_t>(row[1]);
-        if (asked.samples) error.sample = group_text(field_of("error_message"), row[2]);
-    }
+    for (const std::vector<Cell>& row : answer.sets.front().rows)
+        errors.push_back({group_text(field_of("error_code"), row[0]), std::get<std::int64_t>(row[1]), {}});
+    if (!asked.samples || errors.empty()) return errors;
+    OBS_TRY_VOID(add_new_samples(errors, figures, asked, cancel));
+    OBS_TRY_VOID(add_other_samples(errors, figures, asked, cancel));
     return errors;
 }
 
@@ -290,6 +339,10 @@ Result<PerformanceReport> performance(const Figures& figures, const PerformanceQ
         grouped.sets.push_back(std::move(set));
     }
     const Window window{asked.from, asked.to};
+    // At the same time as the rest, which other rollups answer.
+    std::future<Result<std::vector<ErrorType>>> errors;
+    if (asked.errors)
+        errors = std::async(std::launch::async, [&] { return errors_by_type(figures, asked, cancel); });
     const FigureAnswer answer = OBS_TRY(figures.answer(question, window, asked.now, cancel));
     PerformanceReport report;
     report.source = answer.source;
@@ -304,8 +357,7 @@ Result<PerformanceReport> performance(const Figures& figures, const PerformanceQ
     } else if (!asked.group_by.empty()) {
         report.groups = groups_in(answer.sets.back(), asked);
     }
-    if (asked.errors && report.total.errors > 0)
-        report.errors = OBS_TRY(errors_by_type(figures, asked, cancel));
+    if (asked.errors) report.errors = OBS_TRY(errors.get());
     return report;
 }
 

@@ -21,7 +21,7 @@ bool among(std::span<const std::string_view> names, const FieldRef& field) {
 
 constexpr std::string_view fine_groups[] = {"project_id",    "service_name", "provider", "model",
                                             "request_model", "environment",  "kind",     "status_code"};
-constexpr std::string_view day_groups[] = {"user_id", "session_id", "tags"};
+constexpr std::string_view key_fields[] = {"user_id", "session_id", "tags", "error_code"};
 constexpr std::string_view summed[] = {"prompt_tokens",       "completion_tokens",   "total_tokens",
                                        "cached_input_tokens", "cache_write_tokens",  "reasoning_tokens",
                                        "audio_input_tokens",  "audio_output_tokens", "image_input_tokens",
@@ -58,7 +58,7 @@ bool fine_can(const Aggregate& aggregate) {
     return false;
 }
 
-bool day_can(const Aggregate& aggregate, std::string_view key) {
+bool keys_can(const Aggregate& aggregate, std::string_view key) {
     const ColumnInfo* counted = counted_field(aggregate);
     if (counted != nullptr && counted->type != ColumnType::duration) return true;
     if (!aggregate.only.always()) return false;
@@ -71,30 +71,27 @@ bool day_can(const Aggregate& aggregate, std::string_view key) {
     }
 }
 
-// The one dimension of days that the question needs; empty when there is none, or more than one.
-std::string_view day_key(const FigureQuestion& question) {
-    std::vector<FieldRef> fields = question.group_by;
-    for (const Aggregate& aggregate : question.aggregates)
-        if (aggregate.function == Function::distinct) fields.push_back(aggregate.field);
-    std::string_view key;
-    for (const FieldRef& field : fields) {
-        if (among({{"project_id"}}, field)) continue;
-        if (!among(day_groups, field) || (!key.empty() && key != field.column->name)) return {};
-        key = field.column->name;
-    }
-    return key;
+bool is_of_errors(const Filter& filter) {
+    if (filter.kind == Filter::Kind::all) return std::ranges::any_of(filter.children, is_of_errors);
+    return filter.kind == Filter::Kind::condition && filter.condition.op == Operator::eq &&
+           among({{"status_code"}}, filter.condition.field) &&
+           filter.condition.values == std::vector<Scalar>{std::int64_t{2}};
 }
 
-bool days_answer(const FigureQuestion& question) {
-    const std::string_view key = day_key(question);
-    if (key.empty()) return false;
+bool keys_answer(const FigureQuestion& question) {
+    const ColumnInfo* column = rollup_key(question);
+    if (column == nullptr) return false;
+    const std::string_view key = column->name;
     // A row of several tags would count more than once.
     if (key == "tags" && question.group_by.empty()) return false;
+    const bool of_errors = key == "error_code";
+    if (of_errors && !is_of_errors(question.filter)) return false;
     const auto known = [&](const FieldRef& field) {
-        return among({{"project_id"}}, field) || (key != "tags" && among({&key, 1}, field));
+        return among({{"project_id"}}, field) || (key != "tags" && among({&key, 1}, field)) ||
+               (of_errors && among({{"status_code"}}, field));
     };
     return only_fields(question.filter, known) &&
-           std::ranges::all_of(question.aggregates, [&](const Aggregate& one) { return day_can(one, key); });
+           std::ranges::all_of(question.aggregates, [&](const Aggregate& one) { return keys_can(one, key); });
 }
 
 bool is_list(const FieldRef& field) {
@@ -182,8 +179,22 @@ const ColumnInfo* counted_field(const Aggregate& aggregate) {
     return op == Operator::gte && of_zero && among(timed, field) ? field.column : nullptr;
 }
 
+const ColumnInfo* rollup_key(const FigureQuestion& question) {
+    std::vector<FieldRef> fields = question.group_by;
+    for (const Aggregate& aggregate : question.aggregates)
+        if (aggregate.function == Function::distinct) fields.push_back(aggregate.field);
+    const ColumnInfo* key = nullptr;
+    for (const FieldRef& field : fields) {
+        if (among({{"project_id"}}, field)) continue;
+        if (!among(key_fields, field) || (key != nullptr && key != field.column)) return nullptr;
+        key = field.column;
+    }
+    return key;
+}
+
 bool rollups_answer(RollupLevel level, const FigureQuestion& question) {
-    if (level == RollupLevel::day) return days_answer(question);
+    if (level != RollupLevel::minute && keys_answer(question)) return true;
+    if (level == RollupLevel::day) return false;
     return only_fields(question.filter, knows_group) && std::ranges::all_of(question.group_by, knows_group) &&
            std::ranges::all_of(question.aggregates, fine_can);
 }

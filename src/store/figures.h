@@ -60,9 +60,11 @@ struct FigureTables {
 };
 
 // Whether rollups of that level know what the question asks for, whatever its pieces are. Minutes and hours
-// know project, service, provider, models, environment, kind and status; days know one of user, session and
-// tags.
+// know project, service, provider, models, environment, kind and status; hours and days know one of user,
+// session, tags and, of calls that failed, the code of the error.
 bool rollups_answer(RollupLevel level, const FigureQuestion& question);
+// Which of these; null for a question that is not about one of them.
+const ColumnInfo* rollup_key(const FigureQuestion& question);
 
 // Of a count of rows for which one field is known (or a duration not negative), the field as rollups know it.
 const ColumnInfo* counted_field(const Aggregate& aggregate);

@@ -2,7 +2,8 @@
 // rows. They are computed from rows and replaced whenever the rows change (decision 13).
 //
 // Minutes and hours by project, service, provider, model, environment, kind and status: sums, counts and
-// sketches of durations. Days by user, session and tag: sums and counts.
+// sketches of durations. Hours and days by key, that is user, session, tag, or what an error is called: sums
+// and counts.
 #pragma once
 
 #include <compare>
@@ -41,8 +42,9 @@ constexpr RollupBucket bucket_of(RollupLevel level, UnixNanos at) {
 
 // One piece of work: buckets of one level, ascending.
 struct RollUp {
-    // Hours may be put together from minutes when these are rolled up and their rows have not changed since.
-    enum class From : std::uint8_t { rows, minutes };
+    // Hours may be put together from minutes, and days from hours, when these are rolled up and their rows
+    // have not changed since. What finer ones do not know comes from rows all the same.
+    enum class From : std::uint8_t { rows, finer };
 
     std::vector<RollupBucket> buckets;
     From from = From::rows;

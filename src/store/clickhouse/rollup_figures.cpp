@@ -1,6 +1,7 @@
 #include "store/clickhouse/rollup_figures.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -21,16 +22,27 @@ namespace {
 using Function = Aggregate::Function;
 
 constexpr std::string_view no_rows = "NULL";
+constexpr std::int64_t second = Nanos::seconds(1).count;
+
+std::int64_t seconds_of(UnixNanos at) {
+    return at.since_epoch / second;
+}
 
 bool is_text(const FieldRef& field) {
     return kind_of(field) != FieldKind::number;
 }
 
-// How a column of the statement becomes a cell of an aggregate.
+// How columns of the statement become a cell of an aggregate. The engine takes longer to understand a
+// statement than to answer it, so what can be done afterwards is.
 struct Shown {
-    std::size_t column = 0;         // behind the keys
-    std::optional<double> level{};  // the column holds a sketch; this quantile of it is meant
+    std::size_t column = 0;             // behind the keys
+    std::optional<double> level{};      // the column holds a sketch; this quantile of it is meant
+    std::optional<std::size_t> rows{};  // column with the number of rows that had a value; none: no cell
+    bool average = false;               // the column is a sum over these rows
 };
+
+// How the statement says which time bucket a row is in.
+enum class BucketKey : std::uint8_t { number, seconds, nanos };
 
 enum class Quantiles : std::uint8_t { exact, sketched };
 
@@ -40,6 +52,7 @@ public:
     FigureStatement(const FigureQuestion& question, Quantiles quantiles)
         : question_(question), quantiles_(quantiles) {
         by_time_ = std::ranges::any_of(question.sets, &FigureQuestion::Set::by_time);
+        if (by_time_) bucket_key_ = bucket_key_of(question.edges);
         if (by_time_) keys_.emplace_back("t");
         for (std::size_t at = 0; at < question.group_by.size(); ++at) {
             const bool used = std::ranges::any_of(question.sets, [&](const FigureQuestion::Set& set) {
@@ -63,15 +76,8 @@ public:
 
     // From all pieces.
     Statement of_pieces() {
-        std::vector<std::string> columns;
-        for (std::size_t at = 0; at < keys_.size(); ++at) {
-            if (is_time(at))
-                columns.emplace_back("t");
-            else if (is_text(group(at)))
-                columns.push_back(fmt::format("nullIf({0}, '')", keys_[at]));
-            else
-                columns.push_back(keys_[at]);
-        }
+        plain_keys_ = true;
+        std::vector<std::string> columns = keys_;
         for (const std::string& figure : figures_of_pieces()) columns.push_back(figure);
         std::vector<std::string> sources;
         for (const RollupLevel level : all_rollup_levels)
@@ -83,6 +89,22 @@ public:
     }
 
     const std::vector<Shown>& shown() const { return shown_; }
+    // A key of the answer as a cell.
+    Cell key_cell(std::size_t key, const Cell& given) const {
+        if (!is_time(key)) {
+            const auto* text = std::get_if<std::string>(&given);
+            return plain_keys_ && text != nullptr && text->empty() ? Cell() : given;
+        }
+        const auto* number = std::get_if<std::int64_t>(&given);
+        if (number == nullptr) return given;
+        const auto& edges = question_.edges;
+        switch (bucket_key_) {
+            case BucketKey::number: return edges[0].since_epoch + *number * (edges[1] - edges[0]).count;
+            case BucketKey::seconds: return *number * second;
+            case BucketKey::nanos: break;
+        }
+        return given;
+    }
     std::size_t keys() const { return keys_.size(); }
     bool masked() const { return question_.sets.size() > 1 && !keys_.empty(); }
     // What grouping() says of the rows of a set: a bit for each key that the set has not, the first key
@@ -107,6 +129,28 @@ private:
     }
 
     // ----- conditions
+
+    // Buckets of that level's pieces, and all between the first and the last of them.
+    std::string buckets_within(RollupLevel level) {
+        std::vector<std::string> either;
+        for (const FigurePiece& piece : question_.pieces)
+            if (piece.level == level) either.push_back(buckets_between(piece.from, piece.to));
+        return either.size() == 1 ? either.front() : fmt::format("({})", fmt::join(either, " OR "));
+    }
+    std::string buckets_around(RollupLevel level) {
+        std::optional<UnixNanos> from;
+        UnixNanos to;
+        for (const FigurePiece& piece : question_.pieces) {
+            if (piece.level != level) continue;
+            if (!from) from = piece.from;
+            to = piece.to;
+        }
+        return buckets_between(*from, to);
+    }
+    std::string buckets_between(UnixNanos from, UnixNanos to) {
+        return fmt::format("bucket >= toDateTime({}, 'UTC') AND bucket < toDateTime({}, 'UTC')",
+                           parts_.bind(seconds_of(from)), parts_.bind(seconds_of(to)));
+    }
 
     // `time` within the pieces of that source; of all pieces when `all`.
     std::string within(std::string_view time, std::optional<RollupLevel> level, bool all = false) {
@@ -138,16 +182,34 @@ private:
 
     // ----- keys
 
-    std::string bucket(std::string_view nanos) {
+    static bool are_even(const std::vector<UnixNanos>& edges) {
+        for (std::size_t at = 2; at < edges.size(); ++at)
+            if (edges[at] - edges[at - 1] != edges[1] - edges[0]) return false;
+        return true;
+    }
+    static BucketKey bucket_key_of(const std::vector<UnixNanos>& edges) {
+        const bool whole = std::ranges::all_of(
+            edges, [](UnixNanos at) { return at.since_epoch >= 0 && at.since_epoch % second == 0; });
+        if (!whole) return BucketKey::nanos;
+        return are_even(edges) ? BucketKey::number : BucketKey::seconds;
+    }
+
+    std::string bucket(std::string_view time, bool of_rollup) {
         const auto& edges = question_.edges;
-        const Nanos step = edges[1] - edges[0];
-        bool even = true;
-        for (std::size_t at = 1; at < edges.size(); ++at) even = even && edges[at] - edges[at - 1] == step;
-        if (even)
-            return fmt::format("{0} + intDiv({1} - {0}, {2}) * {2}", parts_.bind(edges[0].since_epoch), nanos,
-                               parts_.bind(step.count));
+        if (bucket_key_ == BucketKey::number)
+            return fmt::format("intDiv(toUnixTimestamp({}) - {}, {})", time,
+                               parts_.bind(seconds_of(edges[0])),
+                               parts_.bind((edges[1] - edges[0]).count / second));
         std::vector<std::int64_t> starts;
-        for (std::size_t at = 0; at + 1 < edges.size(); ++at) starts.push_back(edges[at].since_epoch);
+        const std::int64_t unit = bucket_key_ == BucketKey::seconds ? second : 1;
+        for (std::size_t at = 0; at + 1 < edges.size(); ++at) starts.push_back(edges[at].since_epoch / unit);
+        if (bucket_key_ == BucketKey::seconds)
+            return fmt::format("toInt64(roundDown(toUnixTimestamp({}), {}))", time,
+                               parts_.bind(std::move(starts)));
+        const std::string nanos =
+            fmt::format(fmt::runtime(of_rollup ? "toInt64(toUnixTimestamp({})) * 1000000000"
+                                               : "toUnixTimestamp64Nano({})"),
+                        time);
         return fmt::format("toInt64(roundDown({}, {}))", nanos, parts_.bind(std::move(starts)));
     }
 
@@ -156,10 +218,14 @@ private:
         std::vector<std::string> columns;
         for (std::size_t at = 0; at < keys_.size(); ++at) {
             if (is_time(at)) {
-                columns.push_back(fmt::format("{} AS t", bucket("toUnixTimestamp64Nano(ts)")));
+                columns.push_back(fmt::format("{} AS t", bucket("ts", false)));
                 continue;
             }
             const FieldRef& field = group(at);
+            if (plain && field.column != nullptr && field.column->type == ColumnType::dict) {
+                columns.push_back(fmt::format("CAST({}, 'String') AS {}", field.column->name, keys_[at]));
+                continue;
+            }
             const std::string key = parts_.group_key(field);
             const std::string cell = kind_of(field) == FieldKind::text_list ? key : parts_.shown(field, key);
             if (plain && is_text(field))
@@ -206,12 +272,17 @@ private:
         if (by_time_ && !sql.empty()) order.emplace_back("t");
         for (std::size_t at = 0; at < question_.aggregates.size(); ++at)
             if (!question_.order_by.empty() && question_.aggregates[at].name == question_.order_by &&
-                !shown_[at].level)
+                !shown_[at].level) {
+                if (shown_[at].rows) order.push_back(fmt::format("a{} = 0", *shown_[at].rows));
                 order.push_back(fmt::format("a{} {} NULLS LAST", shown_[at].column,
                                             question_.descending ? "DESC" : "ASC"));
+            }
         if (sql.empty()) return sql;
-        for (const std::string& key : keys_)
-            if (key != "t") order.push_back(fmt::format("{} ASC NULLS LAST", key));
+        for (std::size_t at = by_time_ ? 1 : 0; at < keys_.size(); ++at)
+            order.push_back(
+                fmt::format(fmt::runtime(plain_keys_ && is_text(group(at)) ? "nullIf({}, '') ASC NULLS LAST"
+                                                                           : "{} ASC NULLS LAST"),
+                            keys_[at]));
         if (!order.empty()) sql += fmt::format(" ORDER BY {}", fmt::join(order, ", "));
         // Quantiles of sketches are known only behind the statement: then everything is ordered there.
         if (orders_by_sketch()) return sql;
@@ -291,34 +362,56 @@ private:
         return partials_[at->second].name;
     }
 
+    // The column of what the sources give, added up.
+    std::size_t added(std::vector<std::string>& columns, std::string_view expression,
+                      const std::string& name) {
+        const auto [at, fresh] =
+            added_.try_emplace(fmt::format(fmt::runtime(expression), name), columns.size());
+        if (fresh) columns.push_back(fmt::format("{} AS a{}", at->first, columns.size()));
+        return at->second;
+    }
+
     std::vector<std::string> figures_of_pieces() {
+        constexpr std::string_view whole = "toInt64(sum({}))";
+        // Null instead of a sum that no cell can hold.
+        constexpr std::string_view wide = "accurateCastOrNull(sum({}), 'Int64')";
+        constexpr std::string_view money = "accurateCastOrNull(reinterpret(sum({}), 'Int128'), 'Int64')";
         std::vector<std::string> columns;
         for (std::size_t i = 0; i < question_.aggregates.size(); ++i) {
             const Aggregate& one = question_.aggregates[i];
-            const auto known = [&](const std::string& value) {
-                show(columns, fmt::format("if(sum({}) = 0, {}, {})", partial(Kind::rows, i), no_rows, value));
-            };
+            const auto rows = [&] { return added(columns, whole, partial(Kind::rows, i)); };
             switch (one.function) {
-                case Function::count:
-                    show(columns,
-                         fmt::format("toInt64(sum({}))",
-                                     partial(counted_field(one) != nullptr ? Kind::rows : Kind::calls, i)));
+                case Function::count: {
+                    const bool of_field = counted_field(one) != nullptr;
+                    shown_.push_back(
+                        {added(columns, whole, partial(of_field ? Kind::rows : Kind::calls, i))});
                     break;
-                case Function::sum:
-                    known(fmt::format(
-                        "toInt64(least(greatest(sum({}), -9223372036854775808), 9223372036854775807))",
-                        partial(Kind::sum, i)));
+                }
+                case Function::sum: {
+                    const bool is_money = one.field.column->type == ColumnType::usd;
+                    const std::size_t sum = added(columns, is_money ? money : wide, partial(Kind::sum, i));
+                    shown_.push_back({.column = sum, .rows = rows()});
                     break;
-                case Function::avg:
-                    known(fmt::format("toFloat64(sum({})) / sum({})", partial(Kind::sum, i),
-                                      partial(Kind::rows, i)));
+                }
+                case Function::avg: {
+                    const std::size_t sum = added(columns,
+                                                  one.field.column->type == ColumnType::usd
+                                                      ? "toFloat64(reinterpret(sum({}), 'Int128'))"
+                                                      : "toFloat64(sum({}))",
+                                                  partial(Kind::sum, i));
+                    shown_.push_back({.column = sum, .rows = rows(), .average = true});
                     break;
+                }
                 case Function::min:
-                    known(fmt::format("minIf({}, {} > 0)", partial(Kind::least, i), partial(Kind::rows, i)));
+                case Function::max: {
+                    const bool least = one.function == Function::min;
+                    const std::string end = partial(least ? Kind::least : Kind::most, i);
+                    const std::string known = partial(Kind::rows, i);
+                    const std::size_t column =
+                        added(columns, fmt::format("{}If({{}}, {} > 0)", least ? "min" : "max", known), end);
+                    shown_.push_back({.column = column, .rows = rows()});
                     break;
-                case Function::max:
-                    known(fmt::format("maxIf({}, {} > 0)", partial(Kind::most, i), partial(Kind::rows, i)));
-                    break;
+                }
                 case Function::quantile:
                     show_sketch(columns, one, std::string(one.field.column->name),
                                 fmt::format("CAST(quantileDDMergeState(0.005, 0.5)({}), 'String')",
@@ -333,12 +426,28 @@ private:
 
     std::string of_spans(const Partial& partial) {
         const Aggregate& one = question_.aggregates[partial.aggregate];
+        const ColumnInfo* counted = counted_field(one);
+        const bool all = one.only.always() || counted != nullptr;
+        const bool negative = (counted != nullptr ? counted : one.field.column) != nullptr &&
+                              (counted != nullptr ? counted : one.field.column)->type == ColumnType::duration;
+        const std::string_view name = counted != nullptr            ? counted->name
+                                      : one.field.column != nullptr ? one.field.column->name
+                                                                    : "";
+        // Values that are missing are left out by the engine as well; negative durations are not.
+        if (all && !negative) {
+            const bool is_money = one.field.column != nullptr && one.field.column->type == ColumnType::usd;
+            if (partial.kind == Kind::calls) return "count()";
+            if (partial.kind == Kind::rows) return fmt::format("count({})", name);
+            if (partial.kind == Kind::sum)
+                return fmt::format(fmt::runtime(is_money ? "sum({})" : "sum(toInt128({}))"), name);
+        }
         const std::string c = parts_.counted(one);
-        if (partial.kind == Kind::calls || partial.kind == Kind::rows)
-            return fmt::format("toInt64(countIf({}))", c);
+        if (partial.kind == Kind::calls || partial.kind == Kind::rows) return fmt::format("countIf({})", c);
         const std::string x = parts_.value_of(one.field);
         switch (partial.kind) {
-            case Kind::sum: return fmt::format("sumIf(toInt128(ifNull({}, 0)), {})", x, c);
+            case Kind::sum:
+                if (one.field.column->type == ColumnType::usd) return fmt::format("sumIf({}, {})", name, c);
+                return fmt::format("sumIf(toInt128(ifNull({}, 0)), {})", x, c);
             case Kind::least: return fmt::format("minIf(toInt64(ifNull({}, 0)), {})", x, c);
             case Kind::most: return fmt::format("maxIf(toInt64(ifNull({}, 0)), {})", x, c);
             case Kind::sketch:
@@ -357,25 +466,24 @@ private:
     }
 
     std::string of_rollups(RollupLevel level) {
-        const bool days = level == RollupLevel::day;
+        const ColumnInfo* key_column = rollup_key(question_);
         std::vector<std::string> columns;
         for (std::size_t at = 0; at < keys_.size(); ++at) {
             if (is_time(at))
-                columns.push_back(
-                    fmt::format("{} AS t", bucket("toInt64(toUnixTimestamp(bucket)) * 1000000000")));
+                columns.push_back(fmt::format("{} AS t", bucket("bucket", true)));
             else
-                columns.push_back(rollup_key(group(at), days) + fmt::format(" AS {}", keys_[at]));
+                columns.push_back(rolled_up_key(group(at), key_column) + fmt::format(" AS {}", keys_[at]));
         }
         for (const Partial& one : partials_)
             columns.push_back(fmt::format("{} AS {}", of_rollup(one), one.name));
-        const std::string buckets = within("bucket", level);
-        std::string where = fmt::format("{} AND {} AND {}", parts_.belongs_to(question_.scope), buckets,
-                                        is_current(level, buckets));
-        std::string from = std::string(rollup_table(level));
-        if (days) {
+        std::string where = fmt::format("{} AND {} AND {}", parts_.belongs_to(question_.scope),
+                                        buckets_within(level), is_current(level, buckets_around(level)));
+        std::string from(name_of(table_of(level, key_column != nullptr)));
+        if (key_column != nullptr) {
             // The filter knows the key by the name of its column.
-            where += fmt::format(" AND dimension = '{}' AND calls > 0", dimension());
-            from = fmt::format("(SELECT *, key AS {} FROM {} WHERE {})", key_column(), from, where);
+            where += fmt::format(" AND dimension = '{}' AND calls > 0", dimension_of(key_column->name));
+            from = fmt::format("(SELECT *, key AS {}, toUInt8(2) AS status_code FROM {} WHERE {})",
+                               key_column->name, from, where);
             where = question_.filter.always() ? "true" : parts_.matches(question_.filter);
         } else {
             where += " AND is_call = 1" + filtered();
@@ -384,25 +492,20 @@ private:
         return fmt::format("SELECT {} FROM {} WHERE {}", fmt::join(columns, ", "), from, where);
     }
 
-    std::string_view key_column() const {
-        const auto is_key = [](const FieldRef& field) {
-            return field.column != nullptr && field.column->name != "project_id";
-        };
-        for (const FieldRef& field : question_.group_by)
-            if (is_key(field)) return field.column->name;
-        for (const Aggregate& one : question_.aggregates)
-            if (one.function == Function::distinct) return one.field.column->name;
-        return "user_id";
+    static RollupTable table_of(RollupLevel level, bool of_keys) {
+        if (level == RollupLevel::minute) return RollupTable::minutes;
+        if (level == RollupLevel::day) return RollupTable::days;
+        return of_keys ? RollupTable::hour_keys : RollupTable::hours;
     }
-    std::string_view dimension() const {
-        const std::string_view column = key_column();
-        return column == "user_id" ? "user" : column == "session_id" ? "session" : "tag";
+    static std::string_view dimension_of(std::string_view column) {
+        if (column == "user_id") return "user";
+        if (column == "session_id") return "session";
+        return column == "tags" ? "tag" : "error";
     }
 
-    static std::string rollup_key(const FieldRef& field, bool days) {
+    static std::string rolled_up_key(const FieldRef& field, const ColumnInfo* key) {
         if (!is_text(field)) return fmt::format("toInt64({})", field.column->name);
-        const bool key = days && field.column->name != "project_id";
-        return fmt::format("CAST({}, 'String')", key ? "key" : field.column->name);
+        return fmt::format("CAST({}, 'String')", field.column == key ? "key" : field.column->name);
     }
 
     // Of one row of a rollup.
@@ -417,12 +520,9 @@ private:
                                       : one.field.column != nullptr ? one.field.column->name
                                                                     : "";
         switch (partial.kind) {
-            case Kind::calls: return when("toInt64(calls)");
-            case Kind::rows: return when(fmt::format("toInt64({}_rows)", name));
-            case Kind::sum:
-                return when(one.field.column->type == ColumnType::usd
-                                ? fmt::format("reinterpret({}, 'Int128')", name)
-                                : std::string(name));
+            case Kind::calls: return when("calls");
+            case Kind::rows: return when(fmt::format("{}_rows", name));
+            case Kind::sum: return when(std::string(name));
             case Kind::least: return "duration_least";
             case Kind::most: return "duration_most";
             case Kind::sketch: return fmt::format("{}_sketch", name);
@@ -440,6 +540,9 @@ private:
     std::vector<Partial> partials_;
     std::map<std::string, std::size_t> partial_places_;
     std::map<std::string, std::size_t> sketches_;  // column of each
+    std::map<std::string, std::size_t> added_;     // column of each expression
+    BucketKey bucket_key_ = BucketKey::nanos;
+    bool plain_keys_ = false;  // a key that is missing is an empty text
     StatementParts parts_{clickhouse_dialect};
 };
 
@@ -457,6 +560,12 @@ Result<Table> ask(Transport& transport, const Statement& statement, const Cancel
 
 Result<Cell> cell_of(const Shown& shown, const std::vector<Cell>& row, std::size_t before) {
     const Cell& cell = row.at(before + shown.column);
+    if (shown.rows) {
+        const auto rows = std::get<std::int64_t>(row.at(before + *shown.rows));
+        if (rows == 0) return Cell();
+        if (shown.average) return std::get<double>(cell) / static_cast<double>(rows);
+        return cell.index() == 0 ? Cell(std::numeric_limits<std::int64_t>::max()) : cell;
+    }
     if (!shown.level) return cell;
     const Sketch sketch = OBS_TRY(Sketch::parse(std::get<std::string>(cell)));
     return sketch.count() > 0 ? Cell(sketch.quantile(*shown.level)) : Cell();
@@ -481,7 +590,7 @@ Result<std::vector<Table>> taken_apart(const Table& all, const FigureQuestion& q
             if (statement.masked() && std::get<std::int64_t>(row[0]) != statement.mask_of(set)) continue;
             std::vector<Cell>& cells = table.rows.emplace_back();
             for (std::size_t key = 0; key < statement.keys(); ++key)
-                if (statement.in(set, key)) cells.push_back(row.at(first + key));
+                if (statement.in(set, key)) cells.push_back(statement.key_cell(key, row.at(first + key)));
             for (const Shown& shown : statement.shown())
                 cells.push_back(OBS_TRY(cell_of(shown, row, first + statement.keys())));
         }

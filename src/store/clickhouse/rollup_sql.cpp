@@ -1,5 +1,7 @@
 #include "store/clickhouse/rollup_sql.h"
 
+#include <optional>
+
 #include <fmt/format.h>
 
 #include "model/schema.h"
@@ -38,13 +40,14 @@ Part sum(std::string name, std::string type, std::string of_rows) {
     return {name, std::move(type), std::move(of_rows), fmt::format("sum({})", name)};
 }
 
-void add_groups(std::vector<Part>& parts, RollupLevel level) {
+void add_groups(std::vector<Part>& parts, RollupTable table) {
+    const RollupLevel level = level_of(table);
     parts.push_back(group("org_id", "LowCardinality(String)"));
     parts.push_back(group("project_id", "LowCardinality(String)"));
     Part bucket = group("bucket", "DateTime('UTC')", start_of(level, "ts"));
     bucket.of_finer = start_of(level, "bucket");
     parts.push_back(std::move(bucket));
-    if (level == RollupLevel::day) {
+    if (has_keys(table)) {
         parts.push_back(group("dimension", "LowCardinality(String)", "belongs.1"));
         parts.push_back(group("key", "String", "belongs.2"));
         return;
@@ -91,36 +94,89 @@ void add_sketches(std::vector<Part>& parts) {
                          fmt::format("quantileDDMergeState(0.005, 0.5)({}_sketch)", name)});
 }
 
-std::vector<Part> parts_of(RollupLevel level) {
+std::vector<Part> parts_of(RollupTable table) {
     std::vector<Part> parts;
-    add_groups(parts, level);
+    add_groups(parts, table);
     parts.push_back({"version", "UInt64", "{p0:UInt64}", "{p0:UInt64}"});
     add_sums(parts);
-    if (level == RollupLevel::day) return parts;
+    if (has_keys(table)) return parts;
     add_ends(parts);
     add_sketches(parts);
     return parts;
 }
 
-// A span belongs to its user, its session and each of its tags; without one, to the empty key.
+// A span belongs to its user, its session and each of its tags; without one, to the empty key. One that
+// failed belongs to its error too.
 constexpr std::string_view belongs =
     " ARRAY JOIN arrayConcat([('user', user_id), ('session', session_id)], "
-    "arrayMap(t -> ('tag', t), if(empty(tags), [''], arrayDistinct(tags)))) AS belongs";
+    "arrayMap(t -> ('tag', t), if(empty(tags), [''], arrayDistinct(tags))), "
+    "if(status_code = 2, [('error', CAST(error_code, 'String'))], [])) AS belongs";
+
+// What a table can be put together from when it need not be rows.
+std::optional<RollupTable> finer_than(RollupTable table) {
+    switch (table) {
+        case RollupTable::hours: return RollupTable::minutes;
+        case RollupTable::days: return RollupTable::hour_keys;
+        default: return std::nullopt;
+    }
+}
+
+Statement roll_up_statement(const RollUp& work, RollupTable table, std::uint64_t version) {
+    const std::optional<RollupTable> finer =
+        work.from == RollUp::From::finer ? finer_than(table) : std::nullopt;
+    std::vector<std::string> names, values, groups;
+    for (const Part& part : parts_of(table)) {
+        names.push_back(part.name);
+        values.push_back(finer ? part.of_finer : part.of_rows);
+        if (part.is_group) groups.push_back(values.back());
+    }
+    const std::string_view time = finer ? "bucket" : "ts";
+    std::string sql =
+        fmt::format("INSERT INTO {} ({}) SELECT {} FROM {}", name_of(table), fmt::join(names, ", "),
+                    fmt::join(values, ", "), finer ? name_of(*finer) : "spans");
+    if (has_keys(table) && !finer) sql += belongs;
+    sql += fmt::format(
+        " WHERE {0} >= fromUnixTimestamp64Nano({{p1:Int64}}, 'UTC') AND {0} < "
+        "fromUnixTimestamp64Nano({{p2:Int64}}, 'UTC') AND toUnixTimestamp({1}) IN {{p3:Array(Int64)}}",
+        time, start_of(level_of(table), time));
+    if (finer) sql += fmt::format(" AND {}", is_current(level_of(*finer)));
+    sql += fmt::format(" GROUP BY {}", fmt::join(groups, ", "));
+
+    std::vector<std::int64_t> starts;
+    for (const RollupBucket& bucket : work.buckets)
+        starts.push_back(bucket.start.since_epoch / Nanos::seconds(1).count);
+    return {std::move(sql),
+            {version, work.buckets.front().start.since_epoch, work.buckets.back().end().since_epoch,
+             std::move(starts)},
+            // One core at most, and hours of many users go to disk rather than to memory.
+            {"max_threads = 1", "max_bytes_before_external_group_by = 268435456"}};
+}
 
 }  // namespace
 
-std::string_view rollup_table(RollupLevel level) {
-    switch (level) {
-        case RollupLevel::minute: return "rollup_minutes";
-        case RollupLevel::hour: return "rollup_hours";
-        case RollupLevel::day: return "rollup_days";
+std::string_view name_of(RollupTable table) {
+    switch (table) {
+        case RollupTable::minutes: return "rollup_minutes";
+        case RollupTable::hours: return "rollup_hours";
+        case RollupTable::hour_keys: return "rollup_hour_keys";
+        case RollupTable::days: return "rollup_days";
     }
     return {};
 }
 
-std::vector<RollupColumn> rollup_columns(RollupLevel level) {
+RollupLevel level_of(RollupTable table) {
+    switch (table) {
+        case RollupTable::minutes: return RollupLevel::minute;
+        case RollupTable::hours:
+        case RollupTable::hour_keys: return RollupLevel::hour;
+        case RollupTable::days: return RollupLevel::day;
+    }
+    return {};
+}
+
+std::vector<RollupColumn> rollup_columns(RollupTable table) {
     std::vector<RollupColumn> columns;
-    for (Part& part : parts_of(level)) columns.push_back({std::move(part.name), std::move(part.type)});
+    for (Part& part : parts_of(table)) columns.push_back({std::move(part.name), std::move(part.type)});
     return columns;
 }
 
@@ -131,35 +187,12 @@ std::string is_current(RollupLevel level, std::string_view buckets) {
         static_cast<int>(level), buckets);
 }
 
-Statement roll_up_statement(const RollUp& work, std::uint64_t version) {
-    const RollupLevel level = work.buckets.front().level;
-    const bool of_rows = work.from == RollUp::From::rows;
-    std::vector<std::string> names, values, groups;
-    for (const Part& part : parts_of(level)) {
-        names.push_back(part.name);
-        values.push_back(of_rows ? part.of_rows : part.of_finer);
-        if (part.is_group) groups.push_back(values.back());
-    }
-    const std::string_view time = of_rows ? "ts" : "bucket";
-    std::string sql =
-        fmt::format("INSERT INTO {} ({}) SELECT {} FROM {}", rollup_table(level), fmt::join(names, ", "),
-                    fmt::join(values, ", "), of_rows ? "spans" : rollup_table(RollupLevel::minute));
-    if (level == RollupLevel::day) sql += belongs;
-    sql += fmt::format(
-        " WHERE {0} >= fromUnixTimestamp64Nano({{p1:Int64}}, 'UTC') AND {0} < "
-        "fromUnixTimestamp64Nano({{p2:Int64}}, 'UTC') AND toUnixTimestamp({1}) IN {{p3:Array(Int64)}}",
-        time, start_of(level, time));
-    if (!of_rows) sql += fmt::format(" AND {}", is_current(RollupLevel::minute));
-    sql += fmt::format(" GROUP BY {}", fmt::join(groups, ", "));
-
-    std::vector<std::int64_t> starts;
-    for (const RollupBucket& bucket : work.buckets)
-        starts.push_back(bucket.start.since_epoch / Nanos::seconds(1).count);
-    return {std::move(sql),
-            {version, work.buckets.front().start.since_epoch, work.buckets.back().end().since_epoch,
-             std::move(starts)},
-            // One core at most, and a day of many users goes to disk rather than to memory.
-            {"max_threads = 1", "max_bytes_before_external_group_by = 268435456"}};
+std::vector<Statement> roll_up_statements(const RollUp& work, std::uint64_t version) {
+    std::vector<Statement> statements;
+    for (const RollupTable table : all_rollup_tables)
+        if (level_of(table) == work.buckets.front().level)
+            statements.push_back(roll_up_statement(work, table, version));
+    return statements;
 }
 
 }  // namespace obs

@@ -53,12 +53,13 @@ Result<void> ClickHouseRollups::roll_up(const RollUp& asked, const Cancel& cance
     RollUp work = asked;
     work.buckets = OBS_TRY(with_all_rows(std::move(work.buckets)));
     if (work.buckets.empty()) return {};
-    if (work.from == RollUp::From::minutes && !OBS_TRY(minutes_are_finished(work)))
+    if (work.from == RollUp::From::finer && !OBS_TRY(finer_are_finished(work)))
         work.from = RollUp::From::rows;
     OBS_TRY_VOID(take_back(work.buckets), "cannot take back rollups");
     failpoint("rollup.taken_back");
     const std::uint64_t version = OBS_TRY(next_version());
-    OBS_TRY_VOID(transport_.rewrite(roll_up_statement(work, version), cancel), "cannot roll up");
+    for (const Statement& statement : roll_up_statements(work, version))
+        OBS_TRY_VOID(transport_.rewrite(statement, cancel), "cannot roll up");
     failpoint("rollup.computed");
     OBS_TRY_VOID(set_through(work.buckets, version, std::max<std::uint64_t>(work.through, 1)),
                  "cannot finish rollups");
@@ -109,22 +110,33 @@ Result<std::vector<RollupBucket>> ClickHouseRollups::stale(const Cancel& cancel)
 
 Result<void> ClickHouseRollups::forget(RollupLevel level, UnixNanos before) {
     const std::lock_guard lock(changing_);
-    const int days = level == RollupLevel::minute ? 1 : 7;
+    std::optional<std::int64_t> ended;
+    for (const RollupTable table : all_rollup_tables)
+        if (level_of(table) == level) ended = std::max(ended, OBS_TRY(forget_parts(table, before)));
+    if (!ended) return {};
+    return transport_.rewrite({"ALTER TABLE rollup_buckets DELETE WHERE level = {p0:Int64} AND "
+                               "toUnixTimestamp(bucket) < {p1:Int64}",
+                               {static_cast<std::int64_t>(level), *ended}},
+                              {});
+}
+
+// When the last of the dropped ones ended.
+Result<std::optional<std::int64_t>> ClickHouseRollups::forget_parts(RollupTable table, UnixNanos before) {
+    const int days = table == RollupTable::minutes ? 1 : 7;
     const Table partitions = OBS_TRY(
         figures({"SELECT DISTINCT partition, toInt64(toUnixTimestamp(toDateTime(toDate(partition) + "
                  "toIntervalDay({p1:Int64}), 'UTC'))) AS ends FROM system.parts WHERE active AND database = "
                  "currentDatabase() AND table = {p0:String} AND ends <= {p2:Int64} ORDER BY ends",
-                 {std::string(rollup_table(level)), std::int64_t{days}, seconds(before)}},
+                 {std::string(name_of(table)), std::int64_t{days}, seconds(before)}},
                 {}));
-    if (partitions.rows.empty()) return {};
-    for (const auto& row : partitions.rows)
-        OBS_TRY_VOID(transport_.rewrite({fmt::format("ALTER TABLE {} DROP PARTITION '{}'",
-                                                     rollup_table(level), std::get<std::string>(row.at(0)))},
+    std::optional<std::int64_t> ended;
+    for (const auto& row : partitions.rows) {
+        OBS_TRY_VOID(transport_.rewrite({fmt::format("ALTER TABLE {} DROP PARTITION '{}'", name_of(table),
+                                                     std::get<std::string>(row.at(0)))},
                                         {}));
-    return transport_.rewrite({"ALTER TABLE rollup_buckets DELETE WHERE level = {p0:Int64} AND "
-                               "toUnixTimestamp(bucket) < {p1:Int64}",
-                               {static_cast<std::int64_t>(level), cell(partitions.rows.back(), 1)}},
-                              {});
+        ended = cell(row, 1);
+    }
+    return ended;
 }
 
 Result<std::unique_lock<std::mutex>> ClickHouseRollups::before_forgetting(const Forget& spans) {
@@ -158,10 +170,9 @@ Result<void> ClickHouseRollups::erase(const Forget& spans) {
     // Users and sessions, or all there is of a project, go for good, also where no row is left.
     const Statement owned = rows_to_forget({.org = spans.org, .project = spans.project});
     if (spans.user_id) return erase_user(spans, owned.sql, rows);
-    for (const RollupLevel level : all_rollup_levels)
+    for (const RollupTable table : all_rollup_tables)
         OBS_TRY_VOID(transport_.rewrite(
-            {fmt::format("ALTER TABLE {} DELETE WHERE {}", rollup_table(level), owned.sql), owned.values},
-            {}));
+            {fmt::format("ALTER TABLE {} DELETE WHERE {}", name_of(table), owned.sql), owned.values}, {}));
     return {};
 }
 
@@ -170,16 +181,21 @@ Result<void> ClickHouseRollups::erase_user(const Forget& spans, std::string_view
                                            std::string_view rows) {
     Statement erase = rows_to_forget(spans);
     const std::size_t user = erase.values.size();
-    erase.sql = fmt::format(
-        "ALTER TABLE rollup_days DELETE WHERE {0} AND toUnixTimestamp(bucket) <= {{p{2}:Int64}} AND "
-        "((dimension = 'user' AND key = {{p{1}:String}}) OR (dimension = 'session' AND key != '' AND "
-        "(org_id, project_id, "
-        "key) IN (SELECT org_id, project_id, session_id FROM spans WHERE {3})))",
+    const std::string condition = fmt::format(
+        "{0} AND toUnixTimestamp(bucket) <= {{p{2}:Int64}} AND ((dimension = 'user' AND key = "
+        "{{p{1}:String}}) OR "
+        "(dimension = 'session' AND key != '' AND (org_id, project_id, key) IN (SELECT org_id, project_id, "
+        "session_id FROM spans WHERE {3})))",
         owned, user, user + 1, rows);
     erase.values.emplace_back(*spans.user_id);
     erase.values.emplace_back(spans.before ? seconds(*spans.before)
                                            : std::numeric_limits<std::int64_t>::max());
-    return transport_.rewrite(erase, {});
+    for (const RollupTable table : all_rollup_tables) {
+        if (!has_keys(table)) continue;
+        erase.sql = fmt::format("ALTER TABLE {} DELETE WHERE {}", name_of(table), condition);
+        OBS_TRY_VOID(transport_.rewrite(erase, {}));
+    }
+    return {};
 }
 
 // Those of which no row has aged out.
@@ -195,12 +211,14 @@ Result<std::int64_t> ClickHouseRollups::rows_begin(const Cancel& cancel) {
     return cell(begin.rows.at(0), 0);
 }
 
-Result<bool> ClickHouseRollups::minutes_are_finished(const RollUp& hours) {
+Result<bool> ClickHouseRollups::finer_are_finished(const RollUp& work) {
+    const std::int64_t finer = static_cast<std::int64_t>(work.buckets.front().level) - 1;
     const Table unfinished = OBS_TRY(figures(
         {"SELECT toInt64(count()) FROM (SELECT argMax(through, version) AS last FROM rollup_buckets WHERE "
-         "level = 0 AND toUnixTimestamp(bucket) >= {p0:Int64} AND toUnixTimestamp(bucket) < {p1:Int64} "
+         "level = {p2:Int64} AND toUnixTimestamp(bucket) >= {p0:Int64} AND toUnixTimestamp(bucket) < "
+         "{p1:Int64} "
          "GROUP BY bucket) WHERE last = 0",
-         {seconds(hours.buckets.front().start), seconds(hours.buckets.back().end())}},
+         {seconds(work.buckets.front().start), seconds(work.buckets.back().end()), finer}},
         {}));
     return cell(unfinished.rows.at(0), 0) == 0;
 }
@@ -267,8 +285,8 @@ Result<std::uint64_t> ClickHouseRollups::next_version() {
     if (version_ == 0) {
         // Rows of computations that were not finished count too: their versions must not be used again.
         std::string sql = "SELECT toInt64(max(v)) FROM (SELECT max(version) AS v FROM rollup_buckets";
-        for (const RollupLevel level : all_rollup_levels)
-            sql += fmt::format(" UNION ALL SELECT max(version) AS v FROM {}", rollup_table(level));
+        for (const RollupTable table : all_rollup_tables)
+            sql += fmt::format(" UNION ALL SELECT max(version) AS v FROM {}", name_of(table));
         const Table newest = OBS_TRY(figures({sql + ")"}, {}));
         version_ = static_cast<std::uint64_t>(cell(newest.rows.at(0), 0));
     }

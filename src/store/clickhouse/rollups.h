@@ -7,10 +7,12 @@
 
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <span>
 #include <vector>
 
+#include "store/clickhouse/rollup_sql.h"
 #include "store/clickhouse/transport.h"
 #include "store/figures.h"
 #include "store/rollup.h"
@@ -42,6 +44,7 @@ public:
     Result<std::unique_lock<std::mutex>> before_forgetting(const Forget& spans);
 
 private:
+    Result<std::optional<std::int64_t>> forget_parts(RollupTable table, UnixNanos before);
     Result<void> erase(const Forget& spans);
     Result<void> erase_user(const Forget& spans, std::string_view owned, std::string_view rows);
     // Until they are computed again, they have no figures and are stale.
@@ -49,7 +52,7 @@ private:
     Result<void> set_through(const std::vector<RollupBucket>& buckets, std::uint64_t version,
                              std::uint64_t through);
     Result<std::vector<RollupBucket>> with_all_rows(std::vector<RollupBucket> buckets);
-    Result<bool> minutes_are_finished(const RollUp& hours);
+    Result<bool> finer_are_finished(const RollUp& work);
     Result<std::int64_t> rows_begin(const Cancel& cancel);
     Result<std::uint64_t> next_version();
     Result<Table> figures(const Statement& statement, const Cancel& cancel);

@@ -72,7 +72,8 @@ public:
 
 // A span as the test knows it.
 struct Made {
-    std::string name, project = "p", service, provider, model, environment, kind = "llm", user, session;
+    std::string name, project = "p", service, provider, model, environment, kind = "llm", user, session,
+                      error;
     std::vector<std::string> tags;
     nanoseconds at{0}, took{0};
     std::optional<nanoseconds> ttft;
@@ -93,6 +94,7 @@ struct Made {
         row.set("service_name", service).set("environment", environment);
         row.set("status_code", std::int64_t{status}).set("is_call", std::int64_t{call});
         row.set("is_root", std::int64_t{root});
+        if (!error.empty()) row.set("error_code", error);
         if (ttft) row.set("ttft", std::int64_t{ttft->count()});
         if (prompt) row.set("prompt_tokens", *prompt);
         if (completion) row.set("completion_tokens", *completion);
@@ -145,12 +147,13 @@ constexpr double levels[] = {0.5, 0.95, 0.99};
 using Groups = std::map<std::string, Figures>;
 
 // The spans' groups, each named by its bucket and its dimensions.
-Groups groups_of(const std::vector<Made>& spans, RollupLevel level) {
+Groups groups_of(const std::vector<Made>& spans, RollupTable table) {
     Groups groups;
     for (const Made& span : spans) {
-        const std::int64_t bucket = bucket_of(level, span.start()).start.since_epoch / 1'000'000'000;
+        const std::int64_t bucket =
+            bucket_of(level_of(table), span.start()).start.since_epoch / 1'000'000'000;
         const std::string place = fmt::format("{} {}", span.project, bucket);
-        if (level != RollupLevel::day) {
+        if (!has_keys(table)) {
             groups[fmt::format("{} {} {} {} {} {} {}", place, span.service, span.provider, span.model,
                                span.environment, span.kind, span.status)]
                 .add(span);
@@ -161,6 +164,7 @@ Groups groups_of(const std::vector<Made>& spans, RollupLevel level) {
         if (span.tags.empty()) groups[fmt::format("{} tag ", place)].add(span);
         for (const std::string& tag : std::set(span.tags.begin(), span.tags.end()))
             groups[fmt::format("{} tag {}", place, tag)].add(span);
+        if (span.status == 2) groups[fmt::format("{} error {}", place, span.error)].add(span);
     }
     return groups;
 }
@@ -190,6 +194,9 @@ std::vector<Made> make(std::uint64_t seed, int count, nanoseconds from, nanoseco
         span.kind = span.call || below(4) == 0 ? "llm" : "agent";
         span.root = below(5) == 0;
         span.status = below(10) == 0 ? 2 : 0;
+        // Some say why without having failed.
+        if (span.status == 2 || below(30) == 0)
+            span.error = below(3) == 0 ? "" : fmt::format("e{}", below(4));
         if (below(3) == 0) span.ttft = span.took / 3;
         if (below(10) != 0) span.prompt = below(1000) == 0 ? std::int64_t{1} << 40 : below(5000);
         if (below(10) != 0) span.completion = below(900);
@@ -255,19 +262,19 @@ public:
         return found.value_or(std::vector<RollupBucket>());
     }
     // As the schedule would: minutes first, hours of them.
-    void roll_up(const std::vector<RollupBucket>& buckets, RollUp::From source = RollUp::From::minutes) {
+    void roll_up(const std::vector<RollupBucket>& buckets, RollUp::From source = RollUp::From::finer) {
         for (const RollupLevel level : all_rollup_levels) {
             RollUp work;
             work.through = seq_;
-            if (level == RollupLevel::hour) work.from = source;
+            if (level != RollupLevel::minute) work.from = source;
             for (const RollupBucket& bucket : buckets)
                 if (bucket.level == level) work.buckets.push_back(bucket);
             if (!work.buckets.empty()) ok(store_->roll_up(work, {}));
         }
     }
 
-    Groups rollups(RollupLevel level) {
-        const bool days = level == RollupLevel::day;
+    Groups rollups(RollupTable table) {
+        const bool keyed = has_keys(table);
         const std::string answer = run(fmt::format(
             "SELECT concat(project_id, ' ', toUnixTimestamp(bucket), ' ', {}), sum(spans), sum(roots), "
             "sum(calls), sum(errors), sum(prompt_tokens), sum(prompt_tokens_rows), sum(completion_tokens), "
@@ -275,14 +282,14 @@ public:
             "sum(duration), sum(duration_rows), sum(ttft), sum(ttft_rows) {} FROM {} WHERE org_id = 'o' AND "
             "{} "
             "GROUP BY 1",
-            days ? "dimension, ' ', key"
-                 : "arrayStringConcat([service_name, provider, model, environment, kind, "
-                   "toString(status_code)], ' ')",
-            days
+            keyed ? "dimension, ' ', key"
+                  : "arrayStringConcat([service_name, provider, model, environment, kind, "
+                    "toString(status_code)], ' ')",
+            keyed
                 ? ""
                 : ", quantilesDDMerge(0.005, 0.5, 0.95, 0.99)(duration_sketch), quantilesDDMerge(0.005, 0.5, "
                   "0.95, 0.99)(ttft_sketch)",
-            rollup_table(level), is_current(level)));
+            name_of(table), is_current(level_of(table))));
         Groups groups;
         std::istringstream lines(answer);
         for (std::string line; std::getline(lines, line);) {
@@ -294,7 +301,7 @@ public:
                                          &f.completion, &f.completion_rows, &f.cost, &f.cost_rows,
                                          &f.duration, &f.duration_rows, &f.ttft, &f.ttft_rows})
                 cells >> *figure;
-            if (days) continue;
+            if (keyed) continue;
             for (std::vector<double>* quantiles : {&f.durations, &f.ttfts})
                 for (char comma = 0; quantiles->size() < std::size(levels);) {
                     std::string number;
@@ -339,22 +346,22 @@ void expect_quantiles(const std::vector<double>& given, std::vector<double> valu
 }
 
 void expect_rollups(Database& database) {
-    for (const RollupLevel level : all_rollup_levels) {
-        const Groups expected = groups_of(database.made(), level);
-        const Groups found = database.rollups(level);
+    for (const RollupTable table : all_rollup_tables) {
+        const Groups expected = groups_of(database.made(), table);
+        const Groups found = database.rollups(table);
         for (const auto& [name, figures] : expected) {
             const auto group = found.find(name);
             if (group == found.end()) {
-                ADD_FAILURE() << rollup_table(level) << " lacks " << name;
+                ADD_FAILURE() << name_of(table) << " lacks " << name;
                 continue;
             }
-            EXPECT_EQ(group->second.sums(), figures.sums()) << rollup_table(level) << " " << name;
-            if (level == RollupLevel::day) continue;
+            EXPECT_EQ(group->second.sums(), figures.sums()) << name_of(table) << " " << name;
+            if (has_keys(table)) continue;
             expect_quantiles(group->second.durations, figures.durations, name);
             expect_quantiles(group->second.ttfts, figures.ttfts, name);
         }
         for (const auto& [name, figures] : found)
-            EXPECT_TRUE(expected.contains(name)) << rollup_table(level) << " still has " << name;
+            EXPECT_TRUE(expected.contains(name)) << name_of(table) << " still has " << name;
     }
     EXPECT_THAT(database.stale(), testing::IsEmpty());
 }
@@ -364,13 +371,13 @@ void expect_rollups(Database& database) {
 TEST(RollupSchema, hasTheColumnsOfTheModel) {
     Database database("rollup_schema");
     ASSERT_TRUE(database.ready());
-    for (const RollupLevel level : all_rollup_levels) {
+    for (const RollupTable table : all_rollup_tables) {
         std::string expected;
-        for (const RollupColumn& column : rollup_columns(level))
+        for (const RollupColumn& column : rollup_columns(table))
             expected += fmt::format("{}\t{}\n", column.name, column.type);
         EXPECT_EQ(database.run(fmt::format("SELECT name, type FROM system.columns WHERE database = "
                                            "'rollup_schema' AND table = '{}' ORDER BY position FORMAT TSVRaw",
-                                           rollup_table(level))),
+                                           name_of(table))),
                   expected);
     }
 }
@@ -405,18 +412,18 @@ TEST_F(RollupsOfSpans, equalTheSpans) {
 TEST_F(RollupsOfSpans, areEmptyUntilTheyAreComputed) {
     database_.write(make(1, 10, minutes(0), seconds(60)));
     EXPECT_EQ(database_.stale(), around(minutes(0)));
-    EXPECT_THAT(database_.rollups(RollupLevel::minute), testing::IsEmpty());
+    EXPECT_THAT(database_.rollups(RollupTable::minutes), testing::IsEmpty());
 }
 
 TEST_F(RollupsOfSpans, hoursOfRowsEqualHoursOfMinutes) {
     begin();
-    const Groups of_minutes = database_.rollups(RollupLevel::hour);
+    const Groups of_minutes = database_.rollups(RollupTable::hours);
     std::vector<RollupBucket> all;
     for (const Made& span : database_.made()) all.push_back(bucket_of(RollupLevel::hour, span.start()));
     std::ranges::sort(all);
     all.erase(std::unique(all.begin(), all.end()), all.end());
     database_.roll_up(all, RollUp::From::rows);
-    const Groups of_rows = database_.rollups(RollupLevel::hour);
+    const Groups of_rows = database_.rollups(RollupTable::hours);
     ASSERT_EQ(of_rows.size(), of_minutes.size());
     for (const auto& [name, figures] : of_rows) {
         EXPECT_EQ(figures.sums(), of_minutes.at(name).sums());
@@ -439,8 +446,8 @@ TEST_F(RollupsOfSpans, computingAgainChangesNothing) {
     database_.roll_up(all);
     expect_rollups(database_);
     // Nor does it matter when the engine throws replaced rows away.
-    for (const RollupLevel level : all_rollup_levels)
-        database_.run(fmt::format("OPTIMIZE TABLE {} FINAL", rollup_table(level)));
+    for (const RollupTable table : all_rollup_tables)
+        database_.run(fmt::format("OPTIMIZE TABLE {} FINAL", name_of(table)));
     expect_rollups(database_);
 }
 
@@ -469,9 +476,11 @@ TEST_F(RollupsOfSpans, anErasedUserLeavesThem) {
     begin();
     const Forget user{.org = "o", .user_id = "u1"};
     database_.forget(user, [](const Made& span) { return span.user == "u1"; });
-    EXPECT_EQ(database_.run("SELECT count() FROM rollup_days WHERE key = 'u1' OR startsWith(key, 'u1-')"),
-              "0\n")
-        << "at once and under every version";
+    for (const char* table : {"rollup_hour_keys", "rollup_days"})
+        EXPECT_EQ(database_.run(fmt::format(
+                      "SELECT count() FROM {} WHERE key = 'u1' OR startsWith(key, 'u1-')", table)),
+                  "0\n")
+            << "at once and under every version";
     database_.roll_up(database_.stale());
     expect_rollups(database_);
 }
@@ -487,10 +496,9 @@ TEST_F(RollupsOfSpans, anErasedUserOfOneProjectStaysInTheOther) {
 TEST_F(RollupsOfSpans, anErasedProjectLeavesThem) {
     begin();
     database_.forget({.org = "o", .project = "q"}, [](const Made& span) { return span.project == "q"; });
-    for (const RollupLevel level : all_rollup_levels)
-        EXPECT_EQ(
-            database_.run(fmt::format("SELECT count() FROM {} WHERE project_id = 'q'", rollup_table(level))),
-            "0\n");
+    for (const RollupTable table : all_rollup_tables)
+        EXPECT_EQ(database_.run(fmt::format("SELECT count() FROM {} WHERE project_id = 'q'", name_of(table))),
+                  "0\n");
     database_.roll_up(database_.stale());
     expect_rollups(database_);
 }
@@ -500,7 +508,7 @@ TEST_F(RollupsOfSpans, aBucketWhoseLastSpanIsErasedIsEmpty) {
     alone.user = "lonely";
     database_.write({alone});
     database_.roll_up(database_.stale());
-    EXPECT_FALSE(database_.rollups(RollupLevel::minute).empty());
+    EXPECT_FALSE(database_.rollups(RollupTable::minutes).empty());
     database_.forget({.org = "o", .user_id = "lonely"}, [](const Made&) { return true; });
     EXPECT_EQ(database_.stale(), around(minutes(0)));
     database_.roll_up(database_.stale());
@@ -524,11 +532,11 @@ TEST_F(RollupsOfSpans, areDroppedAtTheEndOfTheirLives) {
     Database::ok(database_.store().forget_rollups(RollupLevel::minute, midnight));
     EXPECT_EQ(database_.run("SELECT min(toUnixTimestamp(bucket)) FROM rollup_minutes"),
               fmt::format("{}\n", midnight.since_epoch / 1'000'000'000));
-    EXPECT_FALSE(database_.rollups(RollupLevel::hour).empty());
-    for (const RollupLevel level : {RollupLevel::hour, RollupLevel::day}) {
+    EXPECT_FALSE(database_.rollups(RollupTable::hours).empty());
+    for (const RollupLevel level : {RollupLevel::hour, RollupLevel::day})
         Database::ok(database_.store().forget_rollups(level, midnight + Nanos::days(14)));
-        EXPECT_THAT(database_.rollups(level), testing::IsEmpty());
-    }
+    for (const RollupTable table : {RollupTable::hours, RollupTable::hour_keys, RollupTable::days})
+        EXPECT_THAT(database_.rollups(table), testing::IsEmpty());
 }
 
 TEST_F(RollupsOfSpans, anUnfinishedComputationCanBeGivenUp) {
@@ -658,6 +666,14 @@ TEST_F(RollupsOfSpans, giveTheFiguresOfTheSpansFromHoursToo) {
     expect_same(*given, *expected);
 }
 
+// A day, hours of the next one, and spans where no hour is whole.
+std::vector<FigurePiece> keyed_pieces() {
+    const UnixNanos midnight = noon + Nanos::hours(12);
+    return {{noon - Nanos::hours(12), midnight, RollupLevel::day},
+            {midnight, midnight + Nanos::hours(1), RollupLevel::hour},
+            {midnight + Nanos::hours(1), midnight + Nanos::seconds(3600 + 1801)}};
+}
+
 TEST_F(RollupsOfSpans, giveTheFiguresOfUsersAndTagsByDays) {
     begin();
     const UnixNanos midnight = noon + Nanos::hours(12);
@@ -667,9 +683,10 @@ TEST_F(RollupsOfSpans, giveTheFiguresOfUsersAndTagsByDays) {
             if (one.only.always() && one.name.find("duration") != 0 && one.name.find("ttft") != 0)
                 aggregates.push_back(one);
         FigureQuestion question = question_of({test::field("project_id"), test::field(name)}, aggregates);
-        question.pieces = {{midnight - Nanos::days(1), midnight, RollupLevel::day},
-                           {midnight, midnight + Nanos::seconds(1801)}};
-        question.sets = {{.groups = {0, 1}}, {.groups = {1}}};
+        question.pieces = keyed_pieces();
+        question.edges = {noon - Nanos::hours(12), midnight, midnight + Nanos::hours(1),
+                          question.pieces.back().to};
+        question.sets = {{.groups = {0, 1}}, {.groups = {1}}, {.by_time = true, .groups = {1}}};
         question.order_by = "calls";
         const auto given = database_.store().figures(question, {});
         const auto expected = figures_of_rows(database_.store(), question, {});
@@ -679,13 +696,31 @@ TEST_F(RollupsOfSpans, giveTheFiguresOfUsersAndTagsByDays) {
     }
 }
 
+TEST_F(RollupsOfSpans, giveTheErrorsByName) {
+    begin();
+    FigureQuestion question =
+        question_of({test::field("error_code")}, {{.function = Function::count, .name = "calls"}});
+    question.pieces = keyed_pieces();
+    question.filter = test::where("status_code", Operator::eq, {std::int64_t{2}});
+    question.sets = {{.groups = {0}}};
+    question.order_by = "calls";
+    EXPECT_TRUE(rollups_answer(RollupLevel::hour, question));
+    const auto given = database_.store().figures(question, {});
+    ASSERT_TRUE(given) << given.error().message;
+    expect_same(*given, *figures_of_rows(database_.store(), question, {}));
+    EXPECT_EQ(given->sets.front().rows.size(), 5U);
+    // What does not fail has no rollup.
+    question.filter = {};
+    EXPECT_FALSE(rollups_answer(RollupLevel::hour, question));
+    question.filter = test::where("status_code", Operator::ne, {std::int64_t{2}});
+    EXPECT_FALSE(rollups_answer(RollupLevel::hour, question));
+}
+
 TEST_F(RollupsOfSpans, countUsersByDays) {
     begin();
-    const UnixNanos midnight = noon + Nanos::hours(12);
     FigureQuestion question =
         question_of({}, {{.function = Function::distinct, .field = test::field("user_id"), .name = "users"}});
-    question.pieces = {{midnight - Nanos::days(1), midnight, RollupLevel::day},
-                       {midnight, midnight + Nanos::hours(2)}};
+    question.pieces = keyed_pieces();
     question.sets = {{}};
     const auto given = database_.store().figures(question, {});
     ASSERT_TRUE(given) << given.error().message;

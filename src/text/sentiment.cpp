@@ -4,16 +4,15 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
+#include <span>
 #include <string>
 #include <vector>
 
 #include <unicode/uchar.h>
 #include <unicode/utf8.h>
 
-#include "text/function_words.h"
 #include "text/lexicon.h"
-#include "text/unique_terms.h"
+#include "text/mood_words.h"
 
 namespace obs {
 
@@ -26,125 +25,8 @@ constexpr double before_but = 0.5, behind_but = 1.5;
 constexpr double exclamation = 0.292, question = 0.18, many_questions = 0.96;
 constexpr double usual_most = 15;  // what a sum of moods rarely exceeds, squared
 
-constexpr std::size_t longest_word = 24;
 // A longer sentence goes on as another one.
 constexpr std::size_t most_words = 256;
-
-// ----- words
-
-// Words that rules speak of.
-enum class Role : std::uint8_t { none, no, either, never, so, without, doubt, least, at, but, kind, of };
-
-struct Word {
-    double mood = 0, boost = 0;
-    bool has_mood = false, boosts = false, negates = false;
-    std::int8_t english = 0;  // 1 when the word is English, -1 when it is of another language
-    Role role = Role::none;
-    bool in_phrase = false;
-    std::uint8_t length = 0;
-    std::array<char, longest_word> text{};
-};
-using WordId = std::uint16_t;  // 0: none that we know
-
-struct Phrase {
-    std::array<WordId, 3> words{};
-    std::size_t length = 0;
-    double weight = 0;
-};
-
-class Words {
-public:
-    static const Words& all() {
-        static const Words words;
-        return words;
-    }
-
-    WordId find(std::string_view word) const {
-        const std::uint64_t hash = short_hash(word);
-        // Most words are unknown, which the bits tell without a look at the table.
-        if ((seen_[(hash >> 6) % seen_.size()] >> (hash % 64) & 1) == 0) return 0;
-        for (std::size_t at = hash;; ++at) {
-            const WordId id = table_[at % table_.size()];
-            if (id == 0) return 0;
-            const Word& known = words_[id];
-            if (known.length == word.size() && std::memcmp(known.text.data(), word.data(), word.size()) == 0)
-                return id;
-        }
-    }
-    const Word& operator[](WordId id) const { return words_[id]; }
-
-    // The weight of the first phrase that stands there.
-    static std::optional<double> weight_of(const std::vector<Phrase>& phrases,
-                                           std::span<const WordId> words) {
-        for (const Phrase& phrase : phrases)
-            if (phrase.length == words.size() && std::equal(words.begin(), words.end(), phrase.words.begin()))
-                return phrase.weight;
-        return std::nullopt;
-    }
-    const std::vector<Phrase>& phrases() const { return phrases_; }
-    const std::vector<Phrase>& boosting_phrases() const { return boosting_phrases_; }
-
-private:
-    Words() {
-        words_.emplace_back();
-        for (const auto& [text, weight] : lexicon::moods) {
-            if (text.size() > longest_word) continue;
-            Word& word = words_[add(text)];
-            word.mood = weight;
-            word.has_mood = true;
-        }
-        for (const auto& [text, weight] : lexicon::boosters) {
-            if (text.contains(' ')) {
-                boosting_phrases_.push_back(phrase(text, weight));
-                continue;
-            }
-            Word& word = words_[add(text)];
-            word.boost = weight;
-            word.boosts = true;
-        }
-        for (const auto& [text, weight] : lexicon::phrases) phrases_.push_back(phrase(text, weight));
-        for (const std::string_view text : lexicon::negations) words_[add(text)].negates = true;
-        for (const std::string_view text : foreign_words()) words_[add(text)].english = -1;
-        for (const std::string_view text : english_words()) words_[add(text)].english = 1;
-        constexpr std::pair<std::string_view, Role> roles[] = {
-            {"no", Role::no},       {"or", Role::either}, {"nor", Role::either},      {"never", Role::never},
-            {"so", Role::so},       {"this", Role::so},   {"without", Role::without}, {"doubt", Role::doubt},
-            {"least", Role::least}, {"at", Role::at},     {"very", Role::at},         {"but", Role::but},
-            {"kind", Role::kind},   {"of", Role::of}};
-        for (const auto& [text, role] : roles) words_[add(text)].role = role;
-    }
-
-    Phrase phrase(std::string_view text, double weight) {
-        Phrase made{.weight = weight};
-        while (!text.empty()) {
-            const std::size_t end = std::min(text.find(' '), text.size());
-            const WordId id = add(text.substr(0, end));
-            words_[id].in_phrase = true;
-            made.words.at(made.length++) = id;
-            text.remove_prefix(std::min(end + 1, text.size()));
-        }
-        return made;
-    }
-
-    WordId add(std::string_view text) {
-        if (const WordId known = find(text); known != 0) return known;
-        const auto id = static_cast<WordId>(words_.size());
-        Word& word = words_.emplace_back();
-        word.length = static_cast<std::uint8_t>(text.size());
-        std::ranges::copy(text, word.text.begin());
-        const std::uint64_t hash = short_hash(text);
-        seen_[(hash >> 6) % seen_.size()] |= std::uint64_t{1} << (hash % 64);
-        std::size_t at = hash;
-        while (table_[at % table_.size()] != 0) ++at;
-        table_[at % table_.size()] = id;
-        return id;
-    }
-
-    std::vector<Word> words_;
-    std::vector<WordId> table_ = std::vector<WordId>(1 << 15);
-    std::vector<std::uint64_t> seen_ = std::vector<std::uint64_t>(1 << 10);
-    std::vector<Phrase> phrases_, boosting_phrases_;
-};
 
 // ----- bytes
 
@@ -212,7 +94,7 @@ std::string_view without_punctuation(std::string_view token) {
 struct Read {
     std::string_view text;
     std::uint8_t kinds = other;
-    std::array<char, longest_word> small{};  // its beginning in lower case
+    ShortWord small;  // in lower case
 };
 
 class Sentence {
@@ -233,13 +115,12 @@ public:
             add_signs(read.text);
             read_punctuated(read.text, made);
         } else {
-            if (read.text.size() <= longest_word)
-                made.word = words_.find({read.small.data(), read.text.size()});
+            made.word = words_.find(read.small);
             made.shouts = shouts(read.text, read.kinds);
         }
         shouting_ += made.shouts ? 1 : 0;
         if (made.word != 0) {
-            const Word& word = words_[made.word];
+            const MoodWord& word = words_[made.word];
             made.negates = made.negates || word.negates;
             english_ += word.english;
             has_but_ = has_but_ || word.role == Role::but;
@@ -278,20 +159,19 @@ private:
     }
     void read_punctuated(std::string_view token, Token& made) const {
         const std::string_view word = without_punctuation(token);
-        std::array<char, longest_word> small{};
+        ShortWord small;
         std::uint8_t kinds = other;
-        for (std::size_t i = 0; i < word.size(); ++i) {
-            const Byte& byte = byte_of(word[i]);
+        for (const char c : word) {
+            const Byte& byte = byte_of(c);
             kinds |= byte.kind;
-            if (i < longest_word) small[i] = byte.small;
+            small.push_back(byte.small);
         }
-        const std::string_view all(small.data(), std::min(word.size(), longest_word));
-        if (word.size() <= longest_word) made.word = words_.find(all);
+        made.word = words_.find(small);
         made.shouts = shouts(word, kinds);
-        made.negates = (kinds & punctuation) != 0 && all.contains("n't");
+        made.negates = (kinds & punctuation) != 0 && small.beginning().contains("n't");
     }
 
-    const Word& word(std::size_t at) const { return words_[tokens_[at].word]; }
+    const MoodWord& word(std::size_t at) const { return words_[tokens_[at].word]; }
     Role role(std::size_t at) const { return at < count_ ? word(at).role : Role::none; }
     bool has_mood(std::size_t at) const { return at < count_ && word(at).has_mood; }
 
@@ -345,7 +225,7 @@ private:
         const auto found = [&](const std::vector<Phrase>& phrases, std::size_t begin, std::size_t length) {
             return begin + length > last - first
                        ? std::nullopt
-                       : Words::weight_of(phrases, std::span(ids).subspan(begin, length));
+                       : MoodWords::weight_of(phrases, std::span(ids).subspan(begin, length));
         };
         // Where phrases begin, from the third word before this one on, and how long they are.
         constexpr std::pair<std::size_t, std::size_t> behind[] = {{2, 2}, {1, 3}, {1, 2}, {0, 3}, {0, 2}};
@@ -398,7 +278,7 @@ private:
         return std::round(std::clamp(sum / std::sqrt(sum * sum + usual_most), -1.0, 1.0) * 10'000) / 10'000;
     }
 
-    const Words& words_ = Words::all();
+    const MoodWords& words_ = MoodWords::all();
     std::array<Token, most_words> tokens_{};
     std::array<double, most_words> moods_{};
     std::array<std::uint16_t, most_words> moods_of_{};  // where words with a mood stand
@@ -451,19 +331,18 @@ bool ends_sentence(std::string_view token) {
 // Calls on_token(read) and, at ends of lines, on_line().
 template <class OnToken, class OnLine>
 void each_token(std::string_view text, OnToken on_token, OnLine on_line) {
-    Read read;
     for (std::size_t at = 0; at < text.size();) {
         if (byte_of(text[at]).kind == space) {
             if (text[at++] == '\n') on_line();
             continue;
         }
         const std::size_t begin = at;
-        read.kinds = other;
+        Read read;
         for (; at < text.size(); ++at) {
             const Byte& byte = byte_of(text[at]);
             if (byte.kind == space) break;
             read.kinds |= byte.kind;
-            if (at - begin < longest_word) read.small[at - begin] = byte.small;
+            read.small.push_back(byte.small);
         }
         read.text = text.substr(begin, at - begin);
         on_token(read);

@@ -138,11 +138,7 @@ GroupQuestion totals_question(const PartyQuestion& question, std::uint64_t seq,
     GroupQuestion totals = spans_of(question, std::move(filter), seq);
     totals.group_by = {field("project_id"), field_of(question.by)};
     for (const Figure& figure : figures()) totals.aggregates.push_back(figure.aggregate);
-    totals.aggregates.push_back(
-        {.function = Function::max, .field = {nullptr, {}, Derived::end}, .name = "end"});
     totals.aggregates.push_back({.function = Function::count, .name = "spans"});
-    totals.aggregates.push_back(
-        {.function = Function::distinct, .field = field("trace_id"), .name = "traces"});
     totals.aggregates.push_back({.function = Function::values,
                                  .field = field("model"),
                                  .only = Filter::where({field("model"), Operator::present, {}}),
@@ -153,6 +149,13 @@ GroupQuestion totals_question(const PartyQuestion& question, std::uint64_t seq,
          .field = field(other),
          .only = Filter::where({field(other), Operator::present, {}}),
          .name = "others"});
+    // Of a user they would say little, and cost a third of the question.
+    if (question.by == Party::session) {
+        totals.aggregates.push_back(
+            {.function = Function::max, .field = {nullptr, {}, Derived::end}, .name = "end"});
+        totals.aggregates.push_back(
+            {.function = Function::distinct, .field = field("trace_id"), .name = "traces"});
+    }
     totals.limit = rows.size() * rows.size();
     return totals;
 }
@@ -164,15 +167,16 @@ void fill(PartyTotals& row, const std::vector<Cell>& cells, Party by) {
     row.errors = integer_in(cells[5]);
     if (const auto* tokens = std::get_if<std::int64_t>(&cells[6])) row.tokens = Tokens{*tokens};
     if (const auto* cost = std::get_if<std::int64_t>(&cells[7])) row.cost = Usd{*cost};
+    row.spans = integer_in(cells[8]);
+    row.models = texts_in(cells[9]);
+    if (by == Party::user) {
+        row.sessions = integer_in(cells[10]);
+        return;
+    }
+    row.users = texts_in(cells[10]);
     // Of the last span nobody may know the end.
-    row.duration = std::max(row.last_seen, UnixNanos{integer_in(cells[8])}) - row.first_seen;
-    row.spans = integer_in(cells[9]);
-    row.traces = integer_in(cells[10]);
-    row.models = texts_in(cells[11]);
-    if (by == Party::session)
-        row.users = texts_in(cells[12]);
-    else
-        row.sessions = integer_in(cells[12]);
+    row.duration = std::max(row.last_seen, UnixNanos{integer_in(cells[11])}) - row.first_seen;
+    row.traces = integer_in(cells[12]);
 }
 
 // ----- turns

@@ -37,14 +37,16 @@ struct PartyQuestion {
 // Of the spans that the question is about.
 struct PartyTotals {
     std::string project, id;
-    std::int64_t spans = 0, calls = 0, errors = 0, traces = 0;
+    std::int64_t spans = 0, calls = 0, errors = 0;
     std::optional<Tokens> tokens{};  // nothing if no span knows
     std::optional<Usd> cost{};
     UnixNanos first_seen, last_seen;  // when the first and the last of them began
-    Nanos duration{};                 // from there to the latest end
     std::vector<std::string> models;
-    std::int64_t sessions = 0;       // of a user
-    std::vector<std::string> users;  // of a session
+    std::int64_t sessions = 0;  // of a user
+    // Of a session:
+    std::int64_t traces = 0;
+    Nanos duration{};  // from the first start to the latest end
+    std::vector<std::string> users;
 };
 
 struct PartyPage {

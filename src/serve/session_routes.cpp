@@ -96,9 +96,9 @@ Filter has_id(Party by, std::string id) {
 void write_party(JsonWriter& json, const PartyTotals& row, Party by) {
     json.begin_object().field(name_of(by), row.id).field("project_id", row.project);
     json.field("first_seen", rfc3339(row.first_seen)).field("last_seen", rfc3339(row.last_seen));
-    json.field("duration_ms", row.duration.count / 1'000'000);
-    json.field("traces", row.traces).field("calls", row.calls).field("spans", row.spans);
-    json.field("errors", row.errors);
+    if (by == Party::session)
+        json.field("duration_ms", row.duration.count / 1'000'000).field("traces", row.traces);
+    json.field("calls", row.calls).field("spans", row.spans).field("errors", row.errors);
     if (row.tokens) json.field("tokens", row.tokens->count);
     if (row.cost) json.field("cost_usd", *row.cost);
     if (by == Party::user) json.field("sessions", row.sessions);

@@ -207,7 +207,8 @@ private:
     Result<std::optional<Question>> with_projects(const Question& question, const Cancel& cancel) {
         if (!question.scope.projects().empty()) return std::optional(question);
         std::vector<std::string> projects =
-            OBS_TRY(projects_.of(question.scope.org(), [&] { return figures(projects_statement(), cancel); }),
+            OBS_TRY(projects_.of(question.table, question.scope.org(),
+                                 [&] { return figures(projects_statement(), cancel); }),
                     "cannot tell the projects");
         if (projects.empty()) return std::optional<Question>();
         std::optional<Question> asked = question;
@@ -218,8 +219,10 @@ private:
     static Statement projects_statement() {
         std::vector<std::string> tables;
         for (const TableId table : all_tables)
-            tables.push_back(fmt::format("SELECT DISTINCT org_id, project_id FROM {}", table_name(table)));
-        return {fmt::format("SELECT CAST(org_id, 'String'), CAST(project_id, 'String') FROM ({})",
+            tables.push_back(
+                fmt::format("SELECT DISTINCT org_id, project_id, toInt64({}) AS of_table FROM {}",
+                            static_cast<int>(table), table_name(table)));
+        return {fmt::format("SELECT CAST(org_id, 'String'), CAST(project_id, 'String'), of_table FROM ({})",
                             fmt::join(tables, " UNION ALL "))};
     }
 

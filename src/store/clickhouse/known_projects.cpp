@@ -6,6 +6,7 @@
 namespace obs {
 
 void KnownProjects::note(const AnyBatch& rows) {
+    const TableId table = table_of(rows);
     std::visit(
         [&](const auto& batch) {
             std::optional<std::pair<std::uint32_t, std::uint32_t>> last;
@@ -14,13 +15,13 @@ void KnownProjects::note(const AnyBatch& rows) {
                 if (last == now) continue;
                 last = now;
                 const std::lock_guard lock(mutex_);
-                projects_[std::string(batch.org_id[row])].emplace(batch.project_id[row]);
+                projects_[{table, std::string(batch.org_id[row])}].emplace(batch.project_id[row]);
             }
         },
         rows);
 }
 
-Result<std::vector<std::string>> KnownProjects::of(const std::string& org, const Load& load) {
+Result<std::vector<std::string>> KnownProjects::of(TableId table, const std::string& org, const Load& load) {
     std::unique_lock lock(mutex_);
     if (!loaded_) {
         lock.unlock();
@@ -28,10 +29,12 @@ Result<std::vector<std::string>> KnownProjects::of(const std::string& org, const
         const Table stored = OBS_TRY(load());
         lock.lock();
         for (const auto& row : stored.rows)
-            projects_[std::get<std::string>(row.at(0))].insert(std::get<std::string>(row.at(1)));
+            projects_[{static_cast<TableId>(std::get<std::int64_t>(row.at(2))),
+                       std::get<std::string>(row.at(0))}]
+                .insert(std::get<std::string>(row.at(1)));
         loaded_ = true;
     }
-    const auto found = projects_.find(org);
+    const auto found = projects_.find({table, org});
     if (found == projects_.end()) return std::vector<std::string>();
     return std::vector<std::string>(found->second.begin(), found->second.end());
 }

@@ -1,5 +1,5 @@
-// Which projects an organisation has rows of. Rows lie by project and time, so that the newest of known
-// projects are found at once, but those of unknown ones only by looking at all.
+// Which projects an organisation has rows of, in each table. Rows lie by project and time, so that the newest
+// of known projects are found at once, but those of unknown ones only by looking at all.
 #pragma once
 
 #include <functional>
@@ -7,6 +7,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -18,17 +19,19 @@ namespace obs {
 // Any thread.
 class KnownProjects {
 public:
-    // Tells organisation and project of everything that is stored, each pair at least once.
+    // Tells organisation, project and table (the number of its TableId) of everything that is stored, each at
+    // least once.
     using Load = std::function<Result<Table>()>;
 
     // Before rows are written, so that whoever can see them knows their project.
     void note(const AnyBatch& rows);
     // Ascending. Loads once, when it is first asked.
-    Result<std::vector<std::string>> of(const std::string& org, const Load& load);
+    Result<std::vector<std::string>> of(TableId table, const std::string& org, const Load& load);
 
 private:
     std::mutex mutex_;
-    std::map<std::string, std::set<std::string, std::less<>>, std::less<>> projects_;  // by organisation
+    std::map<std::pair<TableId, std::string>, std::set<std::string, std::less<>>>
+        projects_;  // by organisation
     bool loaded_ = false;
 };
 

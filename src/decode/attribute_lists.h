@@ -38,8 +38,8 @@ public:
         return false;
     }
     // Only after has_room(). The value is for the caller to set, to one of the results below, before anything
-    // else is added: written where it stays, because a value that is put together elsewhere and copied at once
-    // makes the processor wait for its parts. The key's bytes must stay until the request is read.
+    // else is added: written where it stays, because a value that is put together elsewhere and copied at
+    // once makes the processor wait for its parts. The key's bytes must stay until the request is read.
     RawValue& add(RawRange& list, std::string_view key) {
         if (list.end != size()) [[unlikely]]
             move_to_end(list);

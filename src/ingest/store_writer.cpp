@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <fstream>
-#include <future>
 #include <limits>
 #include <span>
 #include <unordered_map>
@@ -63,6 +62,16 @@ Batch select(const Batch& rows, Take&& take) {
     return chosen;
 }
 
+// Of spans whose figures change; content is none.
+std::vector<UnixNanos> starts_of(const Amendments& amendments) {
+    std::vector<UnixNanos> starts = amendments.costs.ts.values_;
+    for (const auto* keys :
+         {&amendments.to_rollup, &amendments.to_own, &amendments.to_root, &amendments.not_root})
+        for (const SpanKey& key : *keys) starts.push_back(key.ts);
+    for (const Amendments::Repeated& row : amendments.repeated) starts.push_back(row.key.ts);
+    return starts;
+}
+
 std::pair<AnyBatch, AnyBatch> halves_of(const AnyBatch& rows) {
     return std::visit(
         [](const auto& batch) -> std::pair<AnyBatch, AnyBatch> {
@@ -116,7 +125,22 @@ Result<void> StoreWriter::recover(Resends& resends) {
 }
 
 void StoreWriter::start() {
-    worker_ = std::jthread([this](std::stop_token stop) { run(stop); });
+    worker_ = std::jthread([this](std::stop_token stop) {
+        run(stop);
+        make_changes(true);
+    });
+}
+
+Result<void> StoreWriter::change(Amendments amendments) {
+    Change change{std::move(amendments)};
+    auto done = change.done.get_future();
+    {
+        const std::lock_guard lock(mutex_);
+        if (ended_) return fail(ErrorKind::cancelled, "the writer has stopped");
+        changes_.push_back(std::move(change));
+    }
+    filled_.notify_one();
+    return done.get();
 }
 
 void StoreWriter::push(Sequence sequence, Payload payload, ByteBudget::Token token) {
@@ -181,6 +205,7 @@ void StoreWriter::run(const std::stop_token& stop) {
             next_settle = steady_clock::now() + settle_every;
             forget_old();
         }
+        if (gathered_.tokens.empty()) make_changes(false);
         confirm();
     }
 }
@@ -215,7 +240,9 @@ void StoreWriter::gather(const std::stop_token& stop) {
 void StoreWriter::gather_from_queue(const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
     const auto until = gathered_.tokens.empty() ? steady_clock::now() + options_.gather : gathered_.due;
-    filled_.wait_until(lock, stop, until, [&] { return !queue_.empty() || spilling_; });
+    const bool idle = gathered_.tokens.empty();
+    filled_.wait_until(lock, stop, until,
+                       [&] { return !queue_.empty() || spilling_ || (idle && !changes_.empty()); });
     while (!queue_.empty() && !full()) {
         Item item = std::move(queue_.front());
         queue_.pop_front();
@@ -466,13 +493,33 @@ bool StoreWriter::settle_stored(const OpenTraces::Again& again,
     return amendments.empty() || amend(std::move(amendments));
 }
 
+// What others asked for. They decide what becomes of it when it fails: nothing is tried again here.
+void StoreWriter::make_changes(bool give_up) {
+    std::vector<Change> changes;
+    {
+        const std::lock_guard lock(mutex_);
+        ended_ = give_up;
+        std::swap(changes, changes_);
+    }
+    for (Change& change : changes) {
+        if (give_up) {
+            change.done.set_value(fail(ErrorKind::cancelled, "the writer has stopped"));
+            continue;
+        }
+        change.amendments.seq = visible();
+        auto made = store_.amend(change.amendments);
+        if (made) {
+            spans_changed(starts_of(change.amendments));
+            const std::lock_guard lock(mutex_);
+            stats_.amended += change.amendments.rows();
+        }
+        change.done.set_value(std::move(made));
+    }
+}
+
 bool StoreWriter::amend(Amendments amendments) {
     amendments.seq = visible();
-    std::vector<UnixNanos> starts;  // of spans whose figures change; content is none
-    for (const auto* keys :
-         {&amendments.to_rollup, &amendments.to_own, &amendments.to_root, &amendments.not_root})
-        for (const SpanKey& key : *keys) starts.push_back(key.ts);
-    for (const Amendments::Repeated& row : amendments.repeated) starts.push_back(row.key.ts);
+    const std::vector<UnixNanos> starts = starts_of(amendments);
     const std::size_t keys = amendments.rows();
     const auto amended = insist([&] {
         auto result = store_.amend(amendments);

@@ -11,6 +11,7 @@
 #include <deque>
 #include <filesystem>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -83,6 +84,10 @@ public:
     // more. True when everything was written.
     bool stop(std::chrono::steady_clock::time_point deadline);
 
+    // Changes stored rows between two writes, for parts other than settling; waits until it is done. From any
+    // thread but the writer's. `cancelled` when the writer stops before, else the store's error.
+    Result<void> change(Amendments amendments);
+
     // Every row up to here is in the store.
     Sequence visible() const { return visible_.load(std::memory_order_acquire); }
     // What was acknowledged before the start is in the store again.
@@ -109,6 +114,11 @@ private:
         TableId table;
         std::int32_t day;
         auto operator<=>(const Partition&) const = default;
+    };
+    // What another thread waits for.
+    struct Change {
+        Amendments amendments;
+        std::promise<Result<void>> done{};
     };
     // What goes into the next write.
     struct Gathered {
@@ -146,6 +156,7 @@ private:
     bool settle_again(OpenTraces::Again again);
     bool settle_stored(const OpenTraces::Again& again, std::span<const OpenTraces::Again::Trace> traces);
     bool amend(Amendments amendments);
+    void make_changes(bool give_up);
     bool join(const OpenTraces::Join& join);
     std::optional<SpanBatch> ask(const RowQuestion& question);
     void confirm();
@@ -185,6 +196,8 @@ private:
     std::size_t queued_bytes_ = 0;  // under mutex_
     bool spilling_ = false;         // under mutex_: rows behind the queue are in the journal only
     Sequence last_pushed_ = 0;      // under mutex_
+    std::vector<Change> changes_;   // under mutex_
+    bool ended_ = false;            // under mutex_: nobody makes changes any more
     Stats stats_;                   // under mutex_
 
     std::atomic<Sequence> visible_ = 0;

@@ -404,6 +404,35 @@ TEST_F(StoreWriterTest, settlesWrappersAgentsAndRoots) {
     EXPECT_EQ(writer_->stats().amended, 2u);
 }
 
+TEST_F(StoreWriterTest, changesRowsForOthersAndTellsTheRollups) {
+    RollupSchedule rollups({.clock = [this] { return UnixNanos{now_.load()}; }});
+    options_.rollups = &rollups;
+    crash();
+    start();
+    run();
+    put({call("c1", "")});
+    ASSERT_TRUE(settle());
+    pass(Nanos::hours(48));
+    while (const auto work = rollups.next()) rollups.done(*work, {});
+    ASSERT_EQ(rollups.waiting(RollupLevel::minute), 0u);
+    Amendments amendments;
+    amendments.org = amendments.project = "default";
+    amendments.costs = spans_of({call("c1", "").cost(7).seq(last_)});
+    ASSERT_TRUE(writer_->change(amendments));
+    const SpanBatch stored = stored_spans(store_);
+    EXPECT_EQ(stored.total_cost[0], Usd{7});
+    EXPECT_EQ(rollups.waiting(RollupLevel::minute), 1u);
+    EXPECT_EQ(rollups.waiting(RollupLevel::day), 1u);
+
+    trouble_->away = true;
+    EXPECT_FALSE(writer_->change(amendments)) << "who asks tries again, not the writer";
+    trouble_->away = false;
+    EXPECT_TRUE(writer_->stop(std::chrono::steady_clock::now() + std::chrono::seconds(10)));
+    const auto late = writer_->change(amendments);
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().kind, ErrorKind::cancelled);
+}
+
 TEST_F(StoreWriterTest, aSpanAfterTheEndGetsNoSecondRoot) {
     run();
     put({step("s1", "")});

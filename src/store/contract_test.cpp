@@ -1287,6 +1287,45 @@ TEST_P(StoreContract, several_amendments_of_one_row_all_hold) {
               "a");
 }
 
+TEST_P(StoreContract, calls_are_priced_anew) {
+    const auto call = [](std::string_view name, std::uint64_t seq) {
+        return span(name).tokens(10, 5).seq(seq).set("is_call", std::int64_t{1});
+    };
+    write({call("priced", 1).cost(7).set("cost_source", "server").set("price_rule", "old"),
+           call("unpriced", 2), call("wrapper", 3).cost(7).set("is_call", std::int64_t{0}),
+           call("later", 4).cost(7), call("other", 5).cost(7)});
+    const auto anew = [&](std::string_view name, std::uint64_t seq) {
+        return call(name, seq).set("price_rule", "new").set("cost_source", "server").cost(9);
+    };
+    Amendments amendments;
+    amendments.org = org();
+    amendments.project = "p";
+    amendments.seq = 99;
+    amendments.costs = std::get<SpanBatch>(
+        batch_of({{anew("priced", 1), anew("unpriced", 2).set("prompt_cost", std::int64_t{4}),
+                   anew("wrapper", 3), anew("later", 3), anew("nobody", 1)}}));
+    for (int times = 0; times < 2; ++times) {
+        ASSERT_TRUE(store().amend(amendments).has_value());
+        EXPECT_EQ(sorted_words(names(where("total_cost", eq, {9}))), "priced unpriced");
+        EXPECT_EQ(sorted_words(names(where("price_rule", eq, {"new"}))), "priced unpriced");
+        EXPECT_EQ(names(where("prompt_cost", eq, {4})), "unpriced");
+        EXPECT_EQ(sorted_words(names(where("total_cost", eq, {7}))), "later other wrapper");
+        EXPECT_EQ(sorted_words(names(where("prompt_tokens", eq, {10}))),
+                  "later other priced unpriced wrapper");
+    }
+    // And that they cost nothing that is known.
+    amendments.costs = std::get<SpanBatch>(batch_of({{call("priced", 1)}}));
+    ASSERT_TRUE(store().amend(amendments).has_value());
+    EXPECT_EQ(names(where("total_cost", missing)), "priced");
+    EXPECT_EQ(names(where("price_rule", eq, {"new"})), "unpriced");
+    // Priced anew and a wrapper from then on: it takes the new cost with it.
+    amendments.costs = std::get<SpanBatch>(batch_of({{anew("other", 5)}}));
+    amendments.to_rollup = {key_of(call("other", 5))};
+    ASSERT_TRUE(store().amend(amendments).has_value());
+    EXPECT_THAT(ask(rows_where(where("span_name", eq, {"other"}))).at(0).text(),
+                testing::HasSubstr("rollup_cost=9"));
+}
+
 TEST_P(StoreContract, only_rows_of_the_project_are_amended) {
     const TestRow row = span("a");
     write({row});

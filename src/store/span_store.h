@@ -57,11 +57,15 @@ struct Amendments {
     // Rows whose content became known later: every column flagged `content` or `with_content`
     // of the stored row (same ts, trace_id, span_id) is replaced by this row's.
     SpanBatch content;
+    // Model calls that were priced anew, known by their seq as well: prompt_cost, completion_cost,
+    // total_cost, cost_source and price_rule of the stored row are replaced by this row's, missing ones too.
+    // Rows that are calls no more stay as they are.
+    SpanBatch costs;
     bool empty() const { return rows() == 0; }
     // Rows that it speaks of; one that it speaks of twice counts twice.
     std::size_t rows() const {
         return to_rollup.size() + to_own.size() + to_root.size() + not_root.size() + repeated.size() +
-               content.size();
+               content.size() + costs.size();
     }
 };
 

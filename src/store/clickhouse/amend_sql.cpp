@@ -56,6 +56,15 @@ std::vector<std::string> new_content() {
     return changes;
 }
 
+std::vector<std::string> new_costs() {
+    std::vector<std::string> changes;
+    for (const std::string_view column :
+         {"prompt_cost", "completion_cost", "total_cost", "cost_source", "price_rule"})
+        changes.push_back(
+            fmt::format("{0} = joinGet('amended_costs', '{0}', ts, trace_id, span_id, seq)", column));
+    return changes;
+}
+
 std::vector<std::string> changes_of(Amendment what) {
     switch (what) {
         case Amendment::to_rollup: return to_rollup();
@@ -63,6 +72,7 @@ std::vector<std::string> changes_of(Amendment what) {
         case Amendment::to_root: return {"is_root = 1"};
         case Amendment::not_root: return {"is_root = 0"};
         case Amendment::content: return new_content();
+        case Amendment::costs: return new_costs();
     }
     return {};
 }
@@ -92,11 +102,13 @@ Statement rows_to_forget(const Forget& forget) {
 Statement amend_statement(Amendment what, const Amendments& amendments) {
     std::vector<std::string> changes = changes_of(what);
     changes.emplace_back("amended_seq = {p0:UInt64}");
-    return {fmt::format("UPDATE spans SET {} WHERE org_id = {{p1:String}} AND project_id = {{p2:String}} AND "
-                        "(ts, trace_id, span_id) IN (SELECT ts, trace_id, span_id FROM amended_keys)",
-                        fmt::join(changes, ", ")),
-            {amendments.seq, amendments.org, amendments.project},
-            {}};
+    const bool by_seq = what == Amendment::costs;
+    return {
+        fmt::format("UPDATE spans SET {0} WHERE org_id = {{p1:String}} AND project_id = {{p2:String}} AND "
+                    "{1}(ts, trace_id, span_id{2}) IN (SELECT ts, trace_id, span_id{2} FROM amended_keys)",
+                    fmt::join(changes, ", "), by_seq ? "is_call = 1 AND " : "", by_seq ? ", seq" : ""),
+        {amendments.seq, amendments.org, amendments.project},
+        {}};
 }
 
 Statement remove_repeated_statement(const Amendments& amendments) {

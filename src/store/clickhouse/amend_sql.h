@@ -11,7 +11,7 @@
 namespace obs {
 
 // Of the rows whose keys are in `amended_keys`. Done twice they change nothing more.
-enum class Amendment : std::uint8_t { to_rollup, to_own, to_root, not_root, content };
+enum class Amendment : std::uint8_t { to_rollup, to_own, to_root, not_root, content, costs };
 Statement amend_statement(Amendment what, const Amendments& amendments);
 // Removes the rows whose keys and seq are in `amended_keys`.
 Statement remove_repeated_statement(const Amendments& amendments);

@@ -64,6 +64,8 @@ public:
         };
         // New content first, as the other changes do not touch it.
         if (!amendments.content.empty()) OBS_TRY_VOID(amend_content(amendments), "cannot amend content");
+        // Before a call becomes a wrapper: then what it costs moves with it.
+        if (!amendments.costs.empty()) OBS_TRY_VOID(amend_costs(amendments), "cannot amend costs");
         for (const auto& [kind, keys] : kinds)
             if (!keys.empty()) OBS_TRY_VOID(amend_keys(kind, keys, amendments), "cannot amend");
         if (!amendments.repeated.empty())
@@ -316,6 +318,21 @@ private:
         OBS_TRY_VOID(transport_->execute(amend_statement(Amendment::content, amendments)));
         // Text of prompts does not stay in memory for longer than it is needed.
         return transport_->execute({"TRUNCATE TABLE amended_content"});
+    }
+
+    Result<void> amend_costs(const Amendments& amendments) {
+        const SpanBatch& rows = amendments.costs;
+        SpanBatch keys;
+        for (std::size_t row = 0; row < rows.size(); ++row) {
+            keys.seq.put(row, rows.seq[row]);
+            put_key(keys, {rows.ts[row], rows.trace_id[row], rows.span_id[row]});
+        }
+        OBS_TRY_VOID(put_keys(std::move(keys)));
+        OBS_TRY_VOID(transport_->execute({"TRUNCATE TABLE amended_costs"}));
+        Buffer block;
+        append_native(AnyBatch(rows), block);
+        OBS_TRY_VOID(transport_->insert("amended_costs", {}, block.view()));
+        return transport_->execute(amend_statement(Amendment::costs, amendments));
     }
 
     // The amended columns of a day wait in a partition of their own, `patch-<hash>-<day>`; they go after its

@@ -45,6 +45,14 @@ void make_own(SpanBatch& spans, std::size_t row) {
     spans.is_call.set(row, 1);
 }
 
+void price_anew(SpanBatch& spans, std::size_t row, const SpanBatch& costs, std::size_t from) {
+    spans.prompt_cost.set(row, costs.prompt_cost[from]);
+    spans.completion_cost.set(row, costs.completion_cost[from]);
+    spans.total_cost.set(row, costs.total_cost[from]);
+    spans.cost_source.set(row, costs.cost_source[from]);
+    spans.price_rule.set(row, costs.price_rule[from]);
+}
+
 bool comes_with_content(const ColumnInfo& column) {
     return column.has(content) || column.has(with_content);
 }
@@ -60,6 +68,9 @@ AnyBatch changed(std::span<const RowRef> rows, std::span<const Change> changes,
     });
     SpanBatch& spans = std::get<SpanBatch>(made);
     for (std::size_t row = 0; row < rows.size(); ++row) {
+        for (const std::uint32_t costs : changes[row].costs)
+            if (amendments.costs.seq[costs] == spans.seq[row] && spans.is_call[row] != 0)
+                price_anew(spans, row, amendments.costs, costs);
         if (changes[row].to_rollup) make_rollup(spans, row);
         if (changes[row].to_own) make_own(spans, row);
         if (changes[row].to_root) spans.is_root.set(row, 1);

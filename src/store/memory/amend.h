@@ -12,8 +12,11 @@ namespace obs::memory {
 struct Change {
     bool to_rollup = false, to_own = false, to_root = false, not_root = false;
     std::optional<std::uint32_t> content{};  // row of Amendments::content
+    std::vector<std::uint32_t> costs{};      // rows of Amendments::costs, of which one may have its seq
     std::vector<std::uint64_t> repeated{};   // the row goes if its seq is one of these
-    bool only_removes() const { return !to_rollup && !to_own && !to_root && !not_root && !content; }
+    bool only_removes() const {
+        return !to_rollup && !to_own && !to_root && !not_root && !content && costs.empty();
+    }
 };
 
 // The rows as they are after the changes, sorted by ts.

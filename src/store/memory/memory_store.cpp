@@ -120,6 +120,9 @@ std::map<Key, Change> changes_by_key(const Amendments& amendments) {
     const SpanBatch& content = amendments.content;
     for (std::uint32_t row = 0; row < content.size(); ++row)
         of({content.ts[row], content.trace_id[row], content.span_id[row]}).content = row;
+    const SpanBatch& costs = amendments.costs;
+    for (std::uint32_t row = 0; row < costs.size(); ++row)
+        of({costs.ts[row], costs.trace_id[row], costs.span_id[row]}).costs.push_back(row);
     return changes;
 }
 

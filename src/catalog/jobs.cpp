@@ -189,6 +189,19 @@ Result<bool> Jobs::keep(std::string_view id, std::string_view owner, int progres
     });
 }
 
+Result<bool> Jobs::note_result(const Job& job, std::string_view result) {
+    return catalog_.database().note("note what a job found", [&](soci::session& sql) -> Result<bool> {
+        const std::string found(result);
+        const long long attempt = job.attempts;
+        soci::statement noting =
+            (sql.prepare << "UPDATE jobs SET result = :result WHERE id = :id AND attempts = :attempt AND "
+                            "status = 'processing'",
+             soci::use(found), soci::use(job.id), soci::use(attempt));
+        noting.execute(true);
+        return noting.get_affected_rows() != 0;
+    });
+}
+
 Result<bool> Jobs::finish(std::string_view id, std::string_view owner, const JobEnd& end, UnixNanos now) {
     return catalog_.database().note("finish a job", [&](soci::session& sql) -> Result<bool> {
         const std::string which(id), who(owner), status(name_of(end.status));

@@ -38,7 +38,7 @@ struct Job {
     std::optional<std::int64_t> rows{}, bytes{};
     std::string file{};    // name in the directory of exports
     std::string error{};   // why it failed
-    std::string result{};  // JSON
+    std::string result{};  // JSON; of a job that goes on, what note_result() said
     int attempts = 0;      // how often it was begun
 
     bool over() const { return status != JobStatus::pending && status != JobStatus::processing; }
@@ -77,6 +77,9 @@ public:
     Result<bool> keep(std::string_view id, std::string_view owner, int progress, UnixNanos lease);
     // Likewise.
     Result<bool> finish(std::string_view id, std::string_view owner, const JobEnd& end, UnixNanos now);
+    // What is known so far (Job::result), for who goes on with it when its process is gone. False when this
+    // attempt is not the last one any more.
+    Result<bool> note_result(const Job& job, std::string_view result);
     // Back to those that wait: its process stops.
     Result<void> give_back(std::string_view id, std::string_view owner);
     // False when it was over.

@@ -65,6 +65,16 @@ TEST_P(JobsTest, showsNothingOfOthers) {
     EXPECT_FALSE(jobs_.cancel("umbrella", job.id, now).value());
 }
 
+TEST_P(JobsTest, keepWhatIsKnownForWhoGoesOn) {
+    added();
+    const Job first = jobs_.take("here", "one", now, now + lease).value().value();
+    EXPECT_TRUE(jobs_.note_result(first, R"({"planned":1})").value());
+    const Job second = jobs_.take("here", "two", now + lease + lease, now + lease + lease).value().value();
+    EXPECT_EQ(second.result, R"({"planned":1})");
+    EXPECT_FALSE(jobs_.note_result(first, "{}").value()) << "it is another's";
+    EXPECT_EQ(known(first).result, R"({"planned":1})");
+}
+
 TEST_P(JobsTest, areBoundedForAnOrganisation) {
     Job job;
     job.org = "default";

@@ -13,6 +13,7 @@
 #include "catalog/migrations/0004_jobs.h"
 #include "catalog/migrations/0005_anomalies.h"
 #include "catalog/migrations/0006_saved_views.h"
+#include "catalog/migrations/0007_prices.h"
 
 namespace obs {
 
@@ -21,6 +22,7 @@ inline constexpr std::array catalog_steps{
     std::span<const std::string_view>(catalog_step_1), std::span<const std::string_view>(catalog_step_2),
     std::span<const std::string_view>(catalog_step_3), std::span<const std::string_view>(catalog_step_4),
     std::span<const std::string_view>(catalog_step_5), std::span<const std::string_view>(catalog_step_6),
+    std::span<const std::string_view>(catalog_step_7),
 };
 
 }  // namespace obs

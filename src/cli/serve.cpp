@@ -26,6 +26,7 @@
 #include "catalog/catalog.h"
 #include "catalog/data_directory.h"
 #include "catalog/ingest_keys.h"
+#include "catalog/known_prices.h"
 #include "catalog/known_settings.h"
 #include "catalog/sign_in.h"
 #include "catalog/tokens.h"
@@ -37,15 +38,17 @@
 #include "ingest/rollups.h"
 #include "jobs/export_work.h"
 #include "jobs/lane.h"
+#include "jobs/reprice_work.h"
 #include "live/hub.h"
 #include "net/server.h"
-#include "pricing/price_table.h"
+#include "pricing/price_board.h"
 #include "query/figures.h"
 #include "query/live_data.h"
 #include "receive/otlp_service.h"
 #include "serve/api_service.h"
 #include "serve/export_request.h"
 #include "serve/live_relay.h"
+#include "serve/price_routes.h"
 #include "serve/rate_limit.h"
 #include "serve/redis.h"
 #include "store/clickhouse/clickhouse_store.h"
@@ -277,6 +280,8 @@ public:
         prices_.emplace(OBS_TRY(PriceTable::load(
             settings_.prices.empty() ? std::nullopt
                                      : std::optional<std::filesystem::path>(settings_.prices))));
+        known_prices_ = OBS_TRY(KnownPrices::load(*catalog_, *prices_));
+        known_prices_->keep_fresh();
         enricher_.emplace(*prices_, tokeniser_);
         store_ = OBS_TRY(open_store(settings_, *directory_));
         OBS_TRY_VOID(store_->migrate());
@@ -397,14 +402,29 @@ private:
         export_work_.emplace(export_options(settings_, *directory_, disk.size), *store_, *jobs_,
                              serve::export_plan_of);
         export_work_->sweep();
+        reprice_work_.emplace(jobs::RepriceWork::Parts{
+            .store = *store_,
+            .jobs = *jobs_,
+            .prices = *prices_,
+            .plan = serve::reprice_asked_of,
+            .change = [this](Amendments amendments) { return writer_->change(std::move(amendments)); },
+            .changed = [this] { clear_answers(); }});
         lane_.emplace(jobs::Lane::Options{.data = directory_->id()}, *jobs_,
-                      std::map<std::string, jobs::Work*, std::less<>>{{"export", &*export_work_}}, &*hub_);
+                      std::map<std::string, jobs::Work*, std::less<>>{{"export", &*export_work_},
+                                                                      {"reprice", &*reprice_work_}},
+                      &*hub_);
         lane_->start();
         exports_.emplace(serve::ExportParts{.jobs = *jobs_,
                                             .lane = *lane_,
                                             .work = *export_work_,
                                             .visible_seq = [this] { return writer_->visible(); },
                                             .parquet = settings_.store == StoreKind::embedded});
+        price_parts_.emplace(serve::PriceParts{.catalog = *catalog_,
+                                               .known = *known_prices_,
+                                               .board = *prices_,
+                                               .jobs = *jobs_,
+                                               .lane = *lane_,
+                                               .visible_seq = [this] { return writer_->visible(); }});
         return {};
     }
 
@@ -457,7 +477,8 @@ private:
             .stuck_after = settings_.stuck_after,
             .exports = &*exports_,
             .anomalies = &*anomaly_log_,
-            .prices_of_rule = [this](std::string_view rule) { return prices_of(rule); }};
+            .prices_of_rule = [this](std::string_view rule) { return prices_->with_rule(rule); },
+            .prices = &*price_parts_};
         add_metric_sources(metrics_, {.ingest = *ingest_,
                                       .writer = *writer_,
                                       .open = *open_traces_,
@@ -512,12 +533,6 @@ private:
         return {};
     }
 
-    std::vector<Price> prices_of(std::string_view rule) const {
-        std::vector<Price> found;
-        for (const Price* price : prices_->with_rule(rule)) found.push_back(*price);
-        return found;
-    }
-
     void settings_changed() {
         if (const auto fresh = project_settings_->refresh(); !fresh)
             log::warning("settings of projects: {}", fresh.error().message);
@@ -567,7 +582,8 @@ private:
     std::optional<serve::AuthParts> auth_;
     std::unique_ptr<KnownSettings> project_settings_;
     std::unique_ptr<IngestKeys> keys_;
-    std::optional<PriceTable> prices_;
+    std::optional<PriceBoard> prices_;
+    std::unique_ptr<KnownPrices> known_prices_;
     Tokeniser tokeniser_;
     std::optional<Enricher> enricher_;
     std::unique_ptr<SpanStore> store_;
@@ -586,7 +602,9 @@ private:
     std::optional<Jobs> jobs_;
     std::optional<jobs::ExportWork> export_work_;
     std::optional<jobs::Lane> lane_;
+    std::optional<jobs::RepriceWork> reprice_work_;
     std::optional<serve::ExportParts> exports_;
+    std::optional<serve::PriceParts> price_parts_;
     std::optional<Ingest> ingest_;
     std::optional<LiveIngest> live_;
     std::optional<CurrentRollups> current_rollups_;

@@ -255,7 +255,7 @@ EnrichedSpans Enricher::spans(RawSpans&& raw, const Tenant& tenant) const {
     }
     batch.error_message = reader.take_error_messages();
     put_tenant(result.scores, result.scores.size(), tenant.org, tenant.project);
-    finish(batch, notes, prices_, result);
+    finish(batch, notes, *prices_.prices_of(tenant.org, tenant.project), result);
     read_texts(batch, 0, rows);
     result.spans = std::move(batch);
     separate_pending(result, pending);
@@ -285,7 +285,7 @@ EnrichedLogs Enricher::logs(RawLogs&& raw, const Tenant& tenant) const {
     const std::size_t told = result.content.size();
     put_tenant(result.content, told, tenant.org, tenant.project);
     put_tenant(result.scores, result.scores.size(), tenant.org, tenant.project);
-    price_calls(result.content, notes, prices_);
+    price_calls(result.content, notes, *prices_.prices_of(tenant.org, tenant.project));
     redact(result.content);
     redact(batch);
     for (std::size_t row = 0; row < rows; ++row) {

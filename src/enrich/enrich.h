@@ -12,7 +12,7 @@
 #include "model/batches.h"
 #include "model/intake.h"
 #include "model/raw_batches.h"
-#include "pricing/price_table.h"
+#include "pricing/price_board.h"
 #include "text/tokeniser.h"
 
 namespace obs {
@@ -60,7 +60,7 @@ struct EnrichedLogs {
 // Thread-safe: any number of threads may call at once. Keeps references to both arguments.
 class Enricher {
 public:
-    Enricher(const PriceTable& prices, const Tokeniser& tokeniser) : prices_(prices), tokeniser_(tokeniser) {}
+    Enricher(const PriceBoard& prices, const Tokeniser& tokeniser) : prices_(prices), tokeniser_(tokeniser) {}
 
     // Never fails: what cannot be understood stays in `attributes` as it came. The input may refer to the
     // request's body until this returns; the result refers to nothing.
@@ -73,7 +73,7 @@ public:
     void read_texts(SpanBatch& spans, std::size_t begin, std::size_t end) const;
 
 private:
-    const PriceTable& prices_;
+    const PriceBoard& prices_;
     const Tokeniser& tokeniser_;
 };
 

@@ -43,7 +43,7 @@ std::string content_span() {
 }
 
 void enrich(benchmark::State& state, const std::string& body) {
-    const PriceTable prices = std::move(*PriceTable::load());
+    const PriceBoard prices(std::move(*PriceTable::load()));
     const Tokeniser tokeniser;
     const Enricher enricher(prices, tokeniser);
     const Buffer buffer(body);
@@ -59,7 +59,7 @@ void enrich(benchmark::State& state, const std::string& body) {
 }
 
 void read_texts(benchmark::State& state, const std::string& body) {
-    const PriceTable prices = std::move(*PriceTable::load());
+    const PriceBoard prices(std::move(*PriceTable::load()));
     const Tokeniser tokeniser;
     const Enricher enricher(prices, tokeniser);
     const Buffer buffer(body);

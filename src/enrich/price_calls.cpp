@@ -42,10 +42,7 @@ Priced price_calls(SpanBatch& batch, const CostNotes& notes, const PriceTable& p
                                service = service_of(notes.service_tier[row]);
         const Usage usage = usage_of(batch, row);
         const bool used = usage.input || usage.output;
-        const Price* price = nullptr;
-        if (used && !model.empty()) price = prices.find(provider, model, batch.ts[row], service);
-        if (used && price == nullptr && !asked.empty() && asked != model)
-            price = prices.find(provider, asked, batch.ts[row], service);
+        const Price* price = price_of_call(batch, row, service, prices);
         const std::optional<Cost> cost = price == nullptr ? std::nullopt : cost_of(usage, *price);
         if (!cost) {
             if (used) priced.unknown.add(provider, model.empty() ? asked : model);

@@ -43,7 +43,7 @@ protected:
         enricher_.read_texts(spans, 0, spans.size());
         return spans;
     }
-    const PriceTable prices_ = std::move(*PriceTable::load());
+    const PriceBoard prices_{std::move(*PriceTable::load())};
     const Tokeniser tokeniser_;
     const Enricher enricher_{prices_, tokeniser_};
 };

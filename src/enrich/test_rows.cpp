@@ -143,10 +143,10 @@ bool same(std::string_view name, const JsonElement& expected, const std::string&
 }
 
 const Enricher& enricher() {
-    static const PriceTable prices = [] {
+    static const PriceBoard prices = [] {
         auto loaded = PriceTable::load();
         if (!loaded) throw std::runtime_error(loaded.error().message);
-        return std::move(*loaded);
+        return PriceBoard(std::move(*loaded));
     }();
     static const Tokeniser tokeniser;
     static const Enricher made(prices, tokeniser);

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "enrich/enrich.h"
-#include "pricing/price_table.h"
+#include "pricing/price_board.h"
 #include "store/memory/memory_store.h"
 #include "store/test_rows.h"
 #include "text/tokeniser.h"
@@ -18,7 +18,7 @@
 namespace obs::test {
 
 inline const Enricher& enricher() {
-    static const PriceTable prices = PriceTable::load().value();
+    static const PriceBoard prices(PriceTable::load().value());
     static const Tokeniser tokeniser;
     static const Enricher enricher(prices, tokeniser);
     return enricher;

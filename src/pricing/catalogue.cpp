@@ -166,7 +166,7 @@ bool set_rate(Rates& rates, std::string_view name, UsdPerToken rate) {
 }
 
 bool DatedPrice::holds(UnixNanos at) const {
-    if (since && at < *since) return false;
+    if ((since && at < *since) || (until && at >= *until)) return false;
     if (!hours) return true;
     constexpr std::int64_t day = Nanos::days(1).count;
     const Nanos time{((at.since_epoch % day) + day) % day};

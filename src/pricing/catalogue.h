@@ -15,9 +15,9 @@
 
 namespace obs {
 
-// A price and when it holds. Both conditions must hold; the later of two valid prices wins.
+// A price and when it holds. All conditions must hold; the later of two valid prices wins.
 struct DatedPrice {
-    std::optional<UnixNanos> since{};
+    std::optional<UnixNanos> since{}, until{};  // `until` exclusive
     // A part of every day, UTC, from 00:00; over midnight when `until` is before `from`.
     struct Hours {
         Nanos from, until;

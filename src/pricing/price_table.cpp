@@ -71,11 +71,20 @@ std::uint64_t next_table() {
     return ++tables;
 }
 
+// What tables share that differ in the prices on top alone.
+struct Base {
+    Catalogue catalogue;
+    UserPrices older, file;
+};
+
 }  // namespace
 
 struct PriceTable::Parts {
-    Catalogue catalogue;
-    UserPrices older, own;
+    explicit Parts(std::shared_ptr<const Base> shared, UserPrices top = {})
+        : base(std::move(shared)), set(std::move(top)) {}
+
+    std::shared_ptr<const Base> base;
+    UserPrices set;  // goes before the file
     std::uint64_t table = next_table();
 
     Sellers sellers_of(std::string_view provider, std::string_view model) const;
@@ -92,12 +101,12 @@ private:
 // One provider, or all that have the name as their first word (huggingface sells through others).
 std::vector<const PricedProvider*> PriceTable::Parts::providers_named(std::string_view name) const {
     const std::string known = lower_ascii(catalogue_name_of(name));
-    if (const PricedProvider* provider = catalogue.provider(known)) return {provider};
+    if (const PricedProvider* provider = base->catalogue.provider(known)) return {provider};
     std::vector<const PricedProvider*> found;
-    for (const PricedProvider& provider : catalogue.providers)
+    for (const PricedProvider& provider : base->catalogue.providers)
         if (provider.name.starts_with(known + "_")) found.push_back(&provider);
     if (!found.empty()) return found;
-    for (const PricedProvider& provider : catalogue.providers)
+    for (const PricedProvider& provider : base->catalogue.providers)
         if (provider.match && provider.match->matches(known)) return {&provider};
     return {};
 }
@@ -125,7 +134,7 @@ std::vector<const PricedModel*> PriceTable::Parts::offers_of(std::span<const Pri
     for (const PricedProvider* provider : providers) {
         if (offer(provider->find(spelling))) continue;
         for (const std::string& other : provider->sells_for)
-            if (const PricedProvider* maker = catalogue.provider(other);
+            if (const PricedProvider* maker = base->catalogue.provider(other);
                 maker && offer(maker->find(spelling)))
                 break;
     }
@@ -139,7 +148,7 @@ std::vector<const PricedModel*> PriceTable::Parts::catalogue_offers(std::string_
     const std::vector<const PricedProvider*> providers = providers_named(provider);
     for (const std::string& spelling : spellings_for(provider, model)) {
         if (auto offers = offers_of(providers, spelling); !offers.empty()) return offers;
-        if (auto offers = older.find(provider, std::span(&spelling, 1)); !offers.empty())
+        if (auto offers = base->older.find(provider, std::span(&spelling, 1)); !offers.empty())
             return {offers.front()};
     }
     return {};
@@ -155,15 +164,17 @@ std::vector<const PricedModel*> PriceTable::Parts::all_offers(std::string_view m
     };
     if (const std::size_t slash = name.find('/'); slash != std::string::npos && slash != 0)
         add(name.substr(0, slash), name.substr(slash + 1));
-    for (const PricedProvider& provider : catalogue.providers)
+    for (const PricedProvider& provider : base->catalogue.providers)
         if (provider.makes && provider.makes->matches(name)) add(provider.name, name);
-    for (const PricedProvider& provider : catalogue.providers) add(provider.name, name);
+    for (const PricedProvider& provider : base->catalogue.providers) add(provider.name, name);
     return offers;
 }
 
 Sellers PriceTable::Parts::sellers_of(std::string_view provider, std::string_view model) const {
     const std::string spelled = lower_ascii(model);
-    Sellers sellers{own.find(lower_ascii(provider), std::span(&spelled, 1)), {}};
+    const std::string seller = lower_ascii(provider);
+    Sellers sellers{set.find(seller, std::span(&spelled, 1)), {}};
+    for (const PricedModel* own : base->file.find(seller, std::span(&spelled, 1))) sellers.own.push_back(own);
     sellers.catalogue = provider.empty() ? all_offers(model) : catalogue_offers(provider, model);
     return sellers;
 }
@@ -174,11 +185,15 @@ PriceTable& PriceTable::operator=(PriceTable&&) noexcept = default;
 PriceTable::~PriceTable() = default;
 
 Result<PriceTable> PriceTable::with_user_prices(std::string_view yaml, std::string_view name) {
-    auto parts = std::make_unique<Parts>();
-    parts->catalogue = OBS_TRY(parse_catalogue(catalogue_lines), "built-in price catalogue");
-    parts->older = OBS_TRY(UserPrices::parse(seed_prices_yaml, "older-names"));
-    if (!yaml.empty()) parts->own = OBS_TRY(UserPrices::parse(yaml, name));
-    return PriceTable(std::move(parts));
+    auto base = std::make_shared<Base>();
+    base->catalogue = OBS_TRY(parse_catalogue(catalogue_lines), "built-in price catalogue");
+    base->older = OBS_TRY(UserPrices::parse(seed_prices_yaml, "older-names"));
+    if (!yaml.empty()) base->file = OBS_TRY(UserPrices::parse(yaml, name));
+    return PriceTable(std::make_unique<Parts>(std::move(base)));
+}
+
+PriceTable PriceTable::under(UserPrices set) const {
+    return PriceTable(std::make_unique<Parts>(parts_->base, std::move(set)));
 }
 
 Result<PriceTable> PriceTable::load(const std::optional<std::filesystem::path>& user_prices) {
@@ -207,23 +222,24 @@ std::vector<const Price*> PriceTable::with_rule(std::string_view rule) const {
         for (const DatedPrice& dated : model.prices)
             if (dated.price.rule == rule) found.push_back(&dated.price);
     };
-    for (const UserModel& user : parts_->own.models()) look_at(user.model);
-    for (const PricedProvider& provider : parts_->catalogue.providers)
+    for (const UserModel& user : parts_->set.models()) look_at(user.model);
+    for (const UserModel& user : parts_->base->file.models()) look_at(user.model);
+    for (const PricedProvider& provider : parts_->base->catalogue.providers)
         std::ranges::for_each(provider.models, look_at);
-    for (const UserModel& user : parts_->older.models()) look_at(user.model);
+    for (const UserModel& user : parts_->base->older.models()) look_at(user.model);
     return found;
 }
 
 std::size_t PriceTable::models() const {
-    std::size_t models = parts_->older.size() + parts_->own.size();
-    for (const PricedProvider& provider : parts_->catalogue.providers)
+    std::size_t models = parts_->base->older.size() + parts_->base->file.size() + parts_->set.size();
+    for (const PricedProvider& provider : parts_->base->catalogue.providers)
         models += static_cast<std::size_t>(std::ranges::count_if(
             provider.models, [](const PricedModel& model) { return !model.prices.empty(); }));
     return models;
 }
 
 std::string_view PriceTable::catalogue() const {
-    return parts_->catalogue.source;
+    return parts_->base->catalogue.source;
 }
 
 }  // namespace obs

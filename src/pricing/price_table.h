@@ -1,5 +1,6 @@
 // Which price holds for a model of a provider at a time: the catalogue compiled into the program, the older
-// names that it lacks, and above both the user's own prices. docs/prices.md tells the order and the rules.
+// names that it lacks, above both the user's file, and above all the prices that were set. docs/prices.md
+// tells the order and the rules.
 #pragma once
 
 #include <cstddef>
@@ -15,6 +16,8 @@
 
 namespace obs {
 
+class UserPrices;
+
 // Immutable: any thread may ask. Prices live as long as the table.
 class PriceTable {
 public:
@@ -23,6 +26,9 @@ public:
     static Result<PriceTable> load(const std::optional<std::filesystem::path>& user_prices = std::nullopt);
     // The same with the file's text; `name` stands in rules and errors.
     static Result<PriceTable> with_user_prices(std::string_view yaml, std::string_view name);
+
+    // The same with `set` above everything, in its order; shares what is below.
+    PriceTable under(UserPrices set) const;
 
     PriceTable(PriceTable&&) noexcept;
     PriceTable& operator=(PriceTable&&) noexcept;

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <string_view>
 
 #include "pricing/price.h"
+#include "pricing/price_table.h"
 
 namespace obs {
 
@@ -21,6 +23,20 @@ Usage usage_of(const Spans& spans, std::size_t row) {
             .reasoning = spans.reasoning_tokens[row],
             .audio_output = spans.audio_output_tokens[row],
             .image_output = spans.image_output_tokens[row]};
+}
+
+// The price of a model call: of the model that answered, else of the one that was asked for. Nothing when
+// neither has one, or no tokens are known.
+template <class Spans>
+const Price* price_of_call(const Spans& spans, std::size_t row, std::string_view service,
+                           const PriceTable& prices) {
+    if (!spans.prompt_tokens[row] && !spans.completion_tokens[row]) return nullptr;
+    const std::string_view provider = spans.provider[row], model = spans.model[row],
+                           asked = spans.request_model[row];
+    const Price* price = model.empty() ? nullptr : prices.find(provider, model, spans.ts[row], service);
+    if (price == nullptr && !asked.empty() && asked != model)
+        price = prices.find(provider, asked, spans.ts[row], service);
+    return price;
 }
 
 }  // namespace obs

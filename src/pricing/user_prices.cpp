@@ -19,8 +19,20 @@ Result<std::string> text_of(const YAML::Node& node, std::string_view what) {
     return node.Scalar();
 }
 
-// Exact: a decimal of up to `places` places becomes an integer of that many more digits.
+// Exact: a decimal of up to `places` places becomes an integer of that many more digits. Small numbers may be
+// written as `5e-05`.
 std::optional<std::int64_t> scaled(std::string_view text, std::size_t places) {
+    std::string shifted;
+    if (const std::size_t e = text.find("e-"); e != std::string_view::npos) {
+        std::size_t zeros = 0;
+        const auto [end, fault] = std::from_chars(text.data() + e + 2, text.data() + text.size(), zeros);
+        const std::size_t point = std::min(text.find('.'), e);
+        if (fault != std::errc{} || end != text.data() + text.size() || point != 1 || zeros < 1 || zeros > 12)
+            return std::nullopt;
+        shifted = "0." + std::string(zeros - 1, '0') + text[0];
+        shifted += text.substr(std::min(point + 1, e), e - std::min(point + 1, e));
+        text = shifted;
+    }
     const std::size_t point = std::min(text.find('.'), text.size());
     std::string digits(text.substr(0, point));
     const std::string_view fraction = text.substr(std::min(point + 1, text.size()));
@@ -93,6 +105,9 @@ Result<void> set_field(Entry& entry, const std::string& name, const YAML::Node& 
         entry.valid_from = OBS_TRY(text_of(value, name));
         entry.dated.since = parse_rfc3339(entry.valid_from);
         if (!entry.dated.since) return refuse(value, "valid_from must be a day such as 2025-01-31");
+    } else if (name == "valid_until") {
+        entry.dated.until = parse_rfc3339(OBS_TRY(text_of(value, name)));
+        if (!entry.dated.until) return refuse(value, "valid_until must be a day such as 2025-01-31");
     } else if (name == "tiers") {
         entry.dated.price.tiers = OBS_TRY(tiers_of(value));
     } else if (name == "request") {
@@ -120,27 +135,34 @@ Result<Entry> entry_of(const YAML::Node& node) {
         OBS_TRY_VOID(set_field(entry, name, key, value));
     }
     if (entry.model.empty()) return refuse(node, "a price needs a model");
+    if (entry.dated.since && entry.dated.until && *entry.dated.until <= *entry.dated.since)
+        return refuse(node, "valid_until must be later than valid_from");
     if (!entry.has_rate) return refuse(node, "a price needs at least one rate, for example input: 2.50");
     return entry;
 }
 
-void add(std::vector<UserModel>& models, Entry entry, std::string_view source) {
+// Beside the others of its model, in the order of time.
+void add(std::vector<UserModel>& models, const std::string& provider, const std::string& model,
+         DatedPrice dated) {
     auto same = std::ranges::find_if(models, [&](const UserModel& other) {
-        return other.provider_pattern == entry.provider && other.model.name == entry.model;
+        return other.provider_pattern == provider && other.model.name == model;
     });
     if (same == models.end())
-        same = models.insert(models.end(), {entry.provider,
-                                            ModelMatch::glob(entry.provider),
-                                            {entry.model, ModelMatch::glob(entry.model), {}}});
+        same = models.insert(models.end(),
+                             {provider, ModelMatch::glob(provider), {model, ModelMatch::glob(model), {}}});
+    std::vector<DatedPrice>& prices = same->model.prices;
+    const auto later = std::ranges::find_if(prices, [&](const DatedPrice& other) {
+        return other.since.value_or(UnixNanos{INT64_MIN}) > dated.since.value_or(UnixNanos{INT64_MIN});
+    });
+    prices.insert(later, std::move(dated));
+}
+
+void add(std::vector<UserModel>& models, Entry entry, std::string_view source) {
     std::string& rule = entry.dated.price.rule;
     rule = fmt::format("{}:{}/{}", source, entry.provider, entry.model);
     if (!entry.valid_from.empty()) rule += "@" + entry.valid_from;
     if (!entry.dated.service.empty()) rule += "+" + entry.dated.service;
-    std::vector<DatedPrice>& prices = same->model.prices;
-    const auto later = std::ranges::find_if(prices, [&](const DatedPrice& other) {
-        return other.since.value_or(UnixNanos{INT64_MIN}) > entry.dated.since.value_or(UnixNanos{INT64_MIN});
-    });
-    prices.insert(later, std::move(entry.dated));
+    add(models, entry.provider, entry.model, std::move(entry.dated));
 }
 
 }  // namespace
@@ -158,6 +180,16 @@ Result<UserPrices> UserPrices::parse(std::string_view yaml, std::string_view nam
     } catch (const YAML::Exception& error) {
         return fail(ErrorKind::invalid_input, "{}: line {}: {}", name, error.mark.line + 1, error.msg);
     }
+}
+
+void UserPrices::append(const UserPrices& more) {
+    models_.insert(models_.end(), more.models_.begin(), more.models_.end());
+}
+
+void UserPrices::join(const UserPrices& more) {
+    for (const UserModel& user : more.models_)
+        for (const DatedPrice& dated : user.model.prices)
+            add(models_, user.provider_pattern, user.model.name, dated);
 }
 
 std::vector<const PricedModel*> UserPrices::find(std::string_view provider,

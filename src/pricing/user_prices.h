@@ -24,6 +24,11 @@ public:
     // and the reason for anything that is not understood.
     static Result<UserPrices> parse(std::string_view yaml, std::string_view name);
 
+    // Puts others behind these: asked where none of these holds.
+    void append(const UserPrices& more);
+    // The same, but those with the same provider and model become one history.
+    void join(const UserPrices& more);
+
     // The models whose patterns fit one of these spellings, in the order of the file.
     std::vector<const PricedModel*> find(std::string_view provider,
                                          std::span<const std::string> spellings) const;

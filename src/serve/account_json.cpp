@@ -78,6 +78,16 @@ void write_json(JsonWriter& json, const Session& session) {
     json.field("address", session.address).field("user_agent", session.agent).end_object();
 }
 
+void write_json(JsonWriter& json, const SetPrice& price) {
+    json.begin_object().field("id", price.id).field("revision", price.revision);
+    if (!price.project.empty()) json.field("project_id", price.project);
+    json.key("price").raw(price.entry).field("rule_prefix", price.source() + ":");
+    json.field("set_by", price.set_by).field("set_at", rfc3339(price.set));
+    if (price.retired)
+        json.field("retired_by", price.retired_by).field("retired_at", rfc3339(*price.retired));
+    json.end_object();
+}
+
 void write_json(JsonWriter& json, const Project& project) {
     json.begin_object().field("id", project.id).field("name", project.name).field("slug", project.slug);
     write_time(json, "created_at", project.created);

@@ -1,4 +1,4 @@
-// Users, roles, keys, sessions, projects and anomalies as the API shows them.
+// Users, roles, keys, sessions, projects, anomalies and prices as the API shows them.
 #pragma once
 
 #include <string_view>
@@ -6,6 +6,7 @@
 #include "base/json_writer.h"
 #include "catalog/accounts.h"
 #include "catalog/anomaly_log.h"
+#include "catalog/prices.h"
 #include "serve/parameters.h"
 #include "serve/router.h"
 
@@ -18,6 +19,7 @@ void write_json(JsonWriter& json, const ApiKey& key);
 void write_json(JsonWriter& json, const Session& session);
 void write_json(JsonWriter& json, const Project& project);
 void write_json(JsonWriter& json, const Anomaly& anomaly);
+void write_json(JsonWriter& json, const SetPrice& price);
 
 // The id that stands in the path; what cannot be one is not found.
 ApiResult<std::string> id_of(const Call& call, std::string_view name);

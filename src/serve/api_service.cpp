@@ -123,6 +123,10 @@ Router build_router(SpanStore& store, const ApiParts& parts, const ApiOptions& o
         for (Route& route : anomaly_routes(*parts.anomalies)) routes.push_back(std::move(route));
     for (Route& route : span_routes(store, parts.live, parts.prices_of_rule))
         routes.push_back(std::move(route));
+    if (parts.prices != nullptr) {
+        for (Route& route : price_routes(*parts.prices)) routes.push_back(std::move(route));
+        for (Route& route : reprice_routes(*parts.prices, store)) routes.push_back(std::move(route));
+    }
     if (parts.auth != nullptr) {
         for (Route& route : auth_routes(*parts.auth)) routes.push_back(std::move(route));
         for (Route& route : admin_routes(with_cleared_cache(*parts.auth, cache)))

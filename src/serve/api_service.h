@@ -30,6 +30,7 @@
 #include "serve/live_sessions.h"
 #include "serve/measured_store.h"
 #include "serve/metrics.h"
+#include "serve/price_routes.h"
 #include "serve/rate_limit.h"
 #include "serve/response_cache.h"
 #include "serve/router.h"
@@ -74,6 +75,7 @@ struct ApiParts {
     const AnomalyLog* anomalies = nullptr;
     // What a rule of the price catalogue charges; thread-safe. Nothing: no cost can be explained.
     query::PricesOfRule prices_of_rule{};
+    const PriceParts* prices = nullptr;  // null: the routes are not there
 };
 
 struct ApiOptions {

@@ -9,6 +9,7 @@
 #include "serve/export_json.h"
 #include "serve/export_request.h"
 #include "serve/list_request.h"
+#include "serve/rights.h"
 
 namespace obs::serve {
 
@@ -26,14 +27,6 @@ constexpr ParameterInfo list_parameters[] = {
     page_offset,
 };
 
-// A job is seen by who sees all the projects that it is about.
-bool sees(const Principal& who, const Job& job) {
-    if (who.sees_all_projects()) return true;
-    return !job.projects.empty() && std::ranges::all_of(job.projects, [&](const std::string& project) {
-        return std::ranges::find(who.projects, project) != who.projects.end();
-    });
-}
-
 std::unexpected<ApiError> not_found(std::string_view id) {
     return refuse(ErrorCode::job_not_found, "job_id", "there is no export {}", id.substr(0, 100));
 }
@@ -42,7 +35,7 @@ ApiResult<Job> job_in_path(const ExportParts& parts, const Call& call) {
     const std::string_view id = call.parameter("job_id");
     if (!is_id(id)) return not_found(id);
     auto job = OBS_ANSWER(parts.jobs.find(call.principal->org, kind, id));
-    if (!job || !sees(*call.principal, *job)) return not_found(id);
+    if (!job || !sees_all_of(*call.principal, job->projects)) return not_found(id);
     return *std::move(job);
 }
 
@@ -92,7 +85,7 @@ ApiResult<Reply> list(const ExportParts& parts, const Call& call) {
     const auto status = job_status_from(given.text("status"));
     std::vector<Job> jobs = OBS_ANSWER(parts.jobs.of(call.principal->org, kind));
     std::erase_if(jobs, [&](const Job& job) {
-        return !sees(*call.principal, job) || (status && job.status != *status);
+        return !sees_all_of(*call.principal, job.projects) || (status && job.status != *status);
     });
     const Page page = page_of(given);
     const std::size_t begin = std::min(page.offset, jobs.size()),

@@ -46,4 +46,11 @@ ApiResult<std::vector<std::string>> known_permissions(const std::vector<std::str
     return known;
 }
 
+bool sees_all_of(const Principal& who, const std::vector<std::string>& projects) {
+    if (who.sees_all_projects()) return true;
+    return !projects.empty() && std::ranges::all_of(projects, [&](const std::string& project) {
+        return std::ranges::find(who.projects, project) != who.projects.end();
+    });
+}
+
 }  // namespace obs::serve

@@ -24,6 +24,9 @@ ApiResult<Rights> rights_of(const Accounts& accounts, std::string_view org, std:
 // 403 when these are more than `who` has; `what` stands at the beginning of the reason.
 ApiResult<void> may_give(const Principal& who, const Rights& rights, std::string_view what);
 
+// Whether the caller sees all of these projects; none are all of the organisation.
+bool sees_all_of(const Principal& who, const std::vector<std::string>& projects);
+
 // The permissions in the spelling of the contract, each once. 400 for unknown ones.
 ApiResult<std::vector<std::string>> known_permissions(const std::vector<std::string>& given,
                                                       std::string_view field);

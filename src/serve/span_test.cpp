@@ -40,7 +40,7 @@ TestRow priced(TestRow row, std::int64_t cost) {
 class Inside : public testing::Test {
 protected:
     void SetUp() override {
-        api.prices = {price()};
+        api.rules = {price()};
         api.write(
             {span("root")
                  .trace("t")
@@ -193,7 +193,7 @@ TEST_F(Inside, addsUpToTheCostOfTheTrace) {
 }
 
 TEST_F(Inside, aRuleOfAnotherCatalogueExplainsNothing) {
-    api.prices.clear();
+    api.rules.clear();
     const Answer answer = api.get(path("spans/" + id("call") + "/cost"));
     EXPECT_EQ(answer.at("/data/explained"), "false");
     EXPECT_EQ(answer.at("/data/lines"), "[]");

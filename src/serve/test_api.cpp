@@ -55,6 +55,22 @@ const ExportParts& idle_exports() {
     return exports.parts;
 }
 
+struct IdlePrices {
+    IdleExports exports;
+    PriceBoard board{PriceTable::load().value()};
+    std::unique_ptr<KnownPrices> known = KnownPrices::load(exports.catalog, board).value();
+    PriceParts parts{.catalog = exports.catalog,
+                     .known = *known,
+                     .board = board,
+                     .jobs = exports.jobs,
+                     .lane = exports.lane,
+                     .visible_seq = [] { return std::uint64_t{0}; }};
+};
+const PriceParts& idle_prices() {
+    static IdlePrices prices;
+    return prices.parts;
+}
+
 std::string body_of(net::Response& response) {
     if (!response.file) return std::move(response.body);
     std::string content(response.file->size(), '\0');
@@ -107,7 +123,8 @@ FakeLive::Running FakeLive::running(const Scope&, std::optional<TraceId> trace) 
     return found;
 }
 
-TestApi::TestApi(ApiOptions options, SpanStore* store, TestAccounts* accounts, const ExportParts* exports)
+TestApi::TestApi(ApiOptions options, SpanStore* store, TestAccounts* accounts, const ExportParts* exports,
+                 const PriceParts* prices)
     : figures(memory, live, nullptr),
       watch({}, *(accounts == nullptr ? shared_accounts() : *accounts).catalog, figures, board, nullptr, {}),
       auth_((accounts == nullptr ? shared_accounts() : *accounts).parts()),
@@ -144,10 +161,11 @@ TestApi::TestApi(ApiOptions options, SpanStore* store, TestAccounts* accounts, c
             .prices_of_rule =
                 [this](std::string_view rule) {
                     std::vector<Price> found;
-                    std::ranges::copy_if(prices, std::back_inserter(found),
+                    std::ranges::copy_if(rules, std::back_inserter(found),
                                          [&](const Price& price) { return price.rule == rule; });
                     return found;
-                }},
+                },
+            .prices = prices == nullptr ? &idle_prices() : prices},
         std::move(options));
 }
 

@@ -47,9 +47,9 @@ using Fields = std::vector<std::pair<std::string, std::string>>;
 class TestApi {
 public:
     // With `accounts`, credentials are theirs and not names.
-    // Without `exports`, their routes are there and nobody works on jobs.
+    // Without `exports` and `prices`, their routes are there and nobody works on jobs.
     explicit TestApi(ApiOptions options = {}, SpanStore* store = nullptr, TestAccounts* accounts = nullptr,
-                     const ExportParts* exports = nullptr);
+                     const ExportParts* exports = nullptr, const PriceParts* prices = nullptr);
 
     // Unless they say otherwise, rows are model calls of acme/main, stored and visible.
     void write(std::vector<TestRow> rows);
@@ -59,7 +59,7 @@ public:
 
     MemoryStore memory;
     FakeLive live;
-    std::vector<Price> prices;  // what a rule charges
+    std::vector<Price> rules;  // what a rule charges
     Metrics metrics;
     std::unique_ptr<AnomalyLog> anomalies;  // of its own
     obs::live::Hub hub{obs::live::Hub::Options{}};

@@ -17,12 +17,6 @@ std::unexpected<Error> system_failure(std::string_view doing, const std::filesys
     return fail(kind, "cannot {} {}: {}", doing, path.string(), errno_text(number));
 }
 
-Result<void> sync_directory(const std::filesystem::path& directory) {
-    const Descriptor opened(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!opened.is_open() || ::fsync(opened.number()) != 0) return system_failure("sync", directory);
-    return {};
-}
-
 Result<void> write_all(int descriptor, std::string_view content, const std::filesystem::path& file) {
     while (!content.empty()) {
         const ssize_t written = ::write(descriptor, content.data(), content.size());
@@ -50,6 +44,12 @@ int Descriptor::release() {
 
 std::string errno_text(int number) {
     return std::generic_category().message(number);
+}
+
+Result<void> sync_directory(const std::filesystem::path& directory) {
+    const Descriptor opened(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!opened.is_open() || ::fsync(opened.number()) != 0) return system_failure("sync", directory);
+    return {};
 }
 
 Result<void> write_durably(const std::filesystem::path& file, std::string_view content) {

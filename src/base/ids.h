@@ -31,6 +31,7 @@ struct RawId {
         std::memcpy(id.bytes.data(), raw.data(), N);
         return id;
     }
+    std::string_view raw() const { return {reinterpret_cast<const char*>(bytes.data()), N}; }
 };
 
 using TraceId = RawId<16, struct TraceIdTag>;
@@ -54,7 +55,7 @@ std::optional<RawId<N, Tag>> RawId<N, Tag>::from_hex(std::string_view text) {
 
 }  // namespace obs
 
-// Ids are random already: their first eight bytes are the hash.
+// Ids are random already: their last eight bytes are the hash (W3C asks for randomness on the right).
 template <std::size_t N, class Tag>
 struct std::hash<obs::RawId<N, Tag>> {
     std::size_t operator()(const obs::RawId<N, Tag>& id) const noexcept {

@@ -15,6 +15,7 @@
 #include "catalog/catalog.h"
 #include "catalog/data_directory.h"
 #include "catalog/tokens.h"
+#include "store/clickhouse/engine.h"
 
 namespace obs::cli {
 namespace {
@@ -24,7 +25,6 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t few_files = 4096;
 constexpr UnixNanos program_made{1'735'689'600'000'000'000};  // 2025: no clock that is right is before
 constexpr UnixNanos far_future{4'102'444'800'000'000'000};    // 2100
-constexpr std::string_view engine_version = "26.7.";
 
 std::string gib(std::uint64_t bytes) {
     return fmt::format("{:.1f} GiB", static_cast<double>(bytes) / (1ULL << 30));
@@ -256,9 +256,9 @@ private:
         const auto version_of = reinterpret_cast<Version>(::dlsym(loaded, "chdb_version"));
         const std::string version = version_of == nullptr ? "" : version_of();
         // Never unloaded: the engine's static objects do not expect it.
-        if (!version.starts_with(engine_version))
+        if (!version.starts_with(needed_engine_version))
             return broken(fmt::format("engine: {} has version {:?}, this program needs {}x",
-                                      library->string(), version, engine_version),
+                                      library->string(), version, needed_engine_version),
                           "`make build` fetches the right one");
         good(fmt::format("engine: {} version {}", library->string(), version));
     }

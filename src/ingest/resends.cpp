@@ -109,13 +109,13 @@ Result<void> Resends::append(const std::vector<Stored>& entries, UnixNanos now) 
         OBS_TRY_VOID(turn_over());
     if (entries_ == 0) began_ = now;
     const std::filesystem::path path = directory_ / newer;
-    const File file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-    if (file.get() < 0) return std::unexpected(system_error("open", path));
+    const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    if (file.number() < 0) return std::unexpected(system_error("open", path));
     const std::size_t bytes = entries.size() * sizeof(Stored);
     // At its place, so that what an earlier try left behind is overwritten.
     const auto wrote =
-        ::pwrite(file.get(), entries.data(), bytes, static_cast<off_t>(entries_ * sizeof(Stored)));
-    if (wrote != static_cast<ssize_t>(bytes) || ::fdatasync(file.get()) != 0)
+        ::pwrite(file.number(), entries.data(), bytes, static_cast<off_t>(entries_ * sizeof(Stored)));
+    if (wrote != static_cast<ssize_t>(bytes) || ::fdatasync(file.number()) != 0)
         return std::unexpected(system_error("write", path));
     if (entries_ == 0) OBS_TRY_VOID(sync_directory(directory_));
     entries_ += entries.size();

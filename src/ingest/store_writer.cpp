@@ -32,18 +32,13 @@ constexpr std::size_t settled_at_once = 200'000;
 // Nobody waits for the answer, and it must be whole.
 constexpr ScanBudget background_budget{Nanos::seconds(60), std::numeric_limits<std::uint64_t>::max()};
 
-template <class Id>
-std::string raw_bytes(const Id& id) {
-    return {reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size()};
-}
-
 // About the traces of these spans, in the time of these spans.
 RowQuestion question_about(const std::string& org, const std::string& project,
                            std::span<const SpanKey> keys) {
     RowQuestion question(Scope(org, {project}));
     Condition traces{{find_column(TableId::spans, "trace_id")}, Operator::in, {}};
     for (const SpanKey& key : keys) {
-        traces.values.emplace_back(raw_bytes(key.trace_id));
+        traces.values.emplace_back(std::string(key.trace_id.raw()));
         question.window.from = std::min(question.window.from.value_or(key.ts), key.ts);
         question.window.to = std::max(question.window.to.value_or(key.ts), key.ts + Nanos{1});
     }
@@ -471,7 +466,7 @@ bool StoreWriter::settle_stored(const OpenTraces::Again& again,
     Condition ids{{find_column(TableId::spans, "trace_id")}, Operator::in, {}};
     UnixNanos first = traces.front().first, last = traces.front().last;
     for (const OpenTraces::Again::Trace& trace : traces) {
-        ids.values.emplace_back(raw_bytes(trace.id));
+        ids.values.emplace_back(std::string(trace.id.raw()));
         first = std::min(first, trace.first);
         last = std::max(last, trace.last);
     }
@@ -553,7 +548,7 @@ bool StoreWriter::join(const OpenTraces::Join& join) {
         }
         RowQuestion question = question_about(join.org, join.project, keys);
         Condition spans{{find_column(TableId::spans, "span_id")}, Operator::in, {}};
-        for (const SpanKey& key : keys) spans.values.emplace_back(raw_bytes(key.span_id));
+        for (const SpanKey& key : keys) spans.values.emplace_back(std::string(key.span_id.raw()));
         question.filter.also(Filter::where(std::move(spans)));
         const auto rows = ask(question);
         if (!rows) return false;

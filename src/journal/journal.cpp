@@ -93,14 +93,14 @@ bool write_all(int file, std::vector<iovec> pieces, std::uint64_t at) {
 class ConfirmedFile {
 public:
     Result<void> open(const std::filesystem::path& path) {
-        file_ = File(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-        if (file_.get() < 0) return std::unexpected(system_error("open", path));
+        file_ = Descriptor(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+        if (file_.number() < 0) return std::unexpected(system_error("open", path));
         return {};
     }
     // 0 when nothing readable is there: then more is replayed, which does no harm.
     Sequence read() const {
         Stored stored;
-        if (::pread(file_.get(), &stored, sizeof stored, 0) != sizeof stored ||
+        if (::pread(file_.number(), &stored, sizeof stored, 0) != sizeof stored ||
             stored.crc != stored.right_crc())
             return 0;
         return stored.sequence;
@@ -108,8 +108,8 @@ public:
     bool write(Sequence sequence) {
         Stored stored{.sequence = sequence};
         stored.crc = stored.right_crc();
-        return ::pwrite(file_.get(), &stored, sizeof stored, 0) == sizeof stored &&
-               ::fdatasync(file_.get()) == 0;
+        return ::pwrite(file_.number(), &stored, sizeof stored, 0) == sizeof stored &&
+               ::fdatasync(file_.number()) == 0;
     }
 
 private:
@@ -120,7 +120,7 @@ private:
             return crc32c({reinterpret_cast<const std::byte*>(&sequence), sizeof sequence}, 0x4F42);
         }
     };
-    File file_;
+    Descriptor file_;
 };
 
 class SegmentedJournal final : public Journal {
@@ -367,11 +367,11 @@ private:
                 pieces.push_back({pending.stored.get(), pending.header.stored_bytes});
             bytes += pending.size();
         }
-        if (!write_all(active().file.get(), std::move(pieces), active().used))
+        if (!write_all(active().file.number(), std::move(pieces), active().used))
             return std::unexpected(system_error("write", active().path));
         failpoint("journal.written");
         const auto before = std::chrono::steady_clock::now();
-        if (::fdatasync(active().file.get()) != 0)
+        if (::fdatasync(active().file.number()) != 0)
             return std::unexpected(system_error("sync", active().path));
         sync_nanos_ +=
             std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - before)
@@ -445,9 +445,9 @@ private:
         segment.last = durable_;
         const std::string header = encode_header(segment);
         segment.used = header.size();
-        if (::pwrite(segment.file.get(), header.data(), header.size(), 0) !=
+        if (::pwrite(segment.file.number(), header.data(), header.size(), 0) !=
                 static_cast<ssize_t>(header.size()) ||
-            ::fdatasync(segment.file.get()) != 0) {
+            ::fdatasync(segment.file.number()) != 0) {
             const Error error = system_error("begin", segment.path);
             segment.epoch = 0;
             free_.push_back(std::move(segment));

@@ -15,21 +15,10 @@
 
 namespace obs {
 
-File::~File() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-}
-
 Error system_error(std::string_view what, const std::filesystem::path& path) {
     return {ErrorKind::unavailable,
             fmt::format("cannot {} {}: {}", what, path.string(), std::generic_category().message(errno)),
             {}};
-}
-
-Result<void> sync_directory(const std::filesystem::path& directory) {
-    const File opened(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (opened.get() < 0 || ::fsync(opened.get()) != 0)
-        return std::unexpected(system_error("sync", directory));
-    return {};
 }
 
 namespace {
@@ -47,11 +36,11 @@ Result<void> fill_with_zeros(const Segment& segment) {
     const std::vector<char> zeros(std::size_t{1} << 20);
     for (std::uint64_t at = 0; at < segment.capacity;) {
         const std::size_t piece = std::min<std::uint64_t>(zeros.size(), segment.capacity - at);
-        const ssize_t wrote = ::pwrite(segment.file.get(), zeros.data(), piece, static_cast<off_t>(at));
+        const ssize_t wrote = ::pwrite(segment.file.number(), zeros.data(), piece, static_cast<off_t>(at));
         if (wrote <= 0) return std::unexpected(system_error("fill", segment.path));
         at += static_cast<std::uint64_t>(wrote);
     }
-    if (::fdatasync(segment.file.get()) != 0) return std::unexpected(system_error("sync", segment.path));
+    if (::fdatasync(segment.file.number()) != 0) return std::unexpected(system_error("sync", segment.path));
     return sync_directory(segment.path.parent_path());
 }
 
@@ -59,9 +48,9 @@ Result<void> fill_with_zeros(const Segment& segment) {
 
 Result<Segment> create_segment(const std::filesystem::path& path, std::uint64_t capacity) {
     Segment segment{.path = path,
-                    .file = File(::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600))};
+                    .file = Descriptor(::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600))};
     segment.capacity = capacity;
-    if (segment.file.get() < 0) return std::unexpected(system_error("create", path));
+    if (segment.file.number() < 0) return std::unexpected(system_error("create", path));
     if (auto filled = fill_with_zeros(segment); !filled) {
         ::unlink(path.c_str());
         return std::unexpected(std::move(filled).error());
@@ -70,13 +59,13 @@ Result<Segment> create_segment(const std::filesystem::path& path, std::uint64_t 
 }
 
 Result<Segment> open_segment(const std::filesystem::path& path) {
-    Segment segment{.path = path, .file = File(::open(path.c_str(), O_RDWR | O_CLOEXEC))};
-    if (segment.file.get() < 0) return std::unexpected(system_error("open", path));
+    Segment segment{.path = path, .file = Descriptor(::open(path.c_str(), O_RDWR | O_CLOEXEC))};
+    if (segment.file.number() < 0) return std::unexpected(system_error("open", path));
     struct stat status{};
-    if (::fstat(segment.file.get(), &status) != 0) return std::unexpected(system_error("look at", path));
+    if (::fstat(segment.file.number(), &status) != 0) return std::unexpected(system_error("look at", path));
     segment.capacity = static_cast<std::uint64_t>(status.st_size);
     SegmentHeader header;
-    if (::pread(segment.file.get(), &header, sizeof header, 0) != sizeof header) return segment;
+    if (::pread(segment.file.number(), &header, sizeof header, 0) != sizeof header) return segment;
     if (header.magic != SegmentHeader::right_magic ||
         header.crc != crc_of(&header, offsetof(SegmentHeader, crc)))
         return segment;
@@ -101,7 +90,7 @@ namespace {
 class Mapping {
 public:
     explicit Mapping(const Segment& segment) : size_(segment.capacity) {
-        void* mapped = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, segment.file.get(), 0);
+        void* mapped = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, segment.file.number(), 0);
         if (mapped != MAP_FAILED) data_ = static_cast<const char*>(mapped);
     }
     Mapping(const Mapping&) = delete;

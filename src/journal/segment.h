@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/durable_file.h"
 #include "base/result.h"
 #include "journal/journal.h"
 
@@ -42,26 +43,9 @@ struct RecordHeader {
 };
 static_assert(sizeof(RecordHeader) == 48);
 
-// A descriptor that closes itself.
-class File {
-public:
-    File() = default;
-    explicit File(int descriptor) : descriptor_(descriptor) {}
-    File(File&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-    File& operator=(File&& other) noexcept {
-        std::swap(descriptor_, other.descriptor_);
-        return *this;
-    }
-    ~File();
-    int get() const { return descriptor_; }
-
-private:
-    int descriptor_ = -1;
-};
-
 struct Segment {
     std::filesystem::path path;
-    File file;
+    Descriptor file;
     std::uint64_t capacity = 0;  // bytes of the file
     std::uint64_t epoch = 0;     // 0: not in use
     Sequence first = 0;          // of its records; in use only
@@ -89,6 +73,5 @@ Result<Scan> scan_segment(const Segment& segment, const VisitRecord& visit);
 Result<std::string> unpack(const RecordHeader& header, std::string_view stored, std::size_t most);
 
 Error system_error(std::string_view what, const std::filesystem::path& path);
-Result<void> sync_directory(const std::filesystem::path& directory);
 
 }  // namespace obs

@@ -51,6 +51,8 @@ struct ColumnInfo {
     std::string_view meaning;
 
     bool has(ColumnFlag flag) const { return (flags & flag) != 0; }
+    // Whether an amendment of a span's content replaces it.
+    bool comes_with_content() const { return has(content) || has(with_content); }
     // The name in answers, filters and sorts, where durations are milliseconds and money is dollars:
     // `duration` -> `duration_ms`, `total_cost` -> `total_cost_usd`.
     std::string api_name() const;

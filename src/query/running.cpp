@@ -14,11 +14,6 @@ namespace {
 // More are counted, and not looked up in the store.
 constexpr std::size_t looked_up = 2'000;
 
-template <class Id>
-std::string raw_bytes(const Id& id) {
-    return {reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size()};
-}
-
 struct SpanHash {
     std::size_t operator()(const std::pair<TraceId, SpanId>& span) const {
         return std::hash<TraceId>()(span.first) ^ std::hash<SpanId>()(span.second);
@@ -35,8 +30,8 @@ Result<Spans> stored(SpanStore& store, const Scope& scope, const SpanBatch& span
     Condition ids{{find_column(TableId::spans, "span_id")}, Operator::in, {}};
     for (const std::size_t row : rows) {
         const UnixNanos ts = spans.ts[row];
-        traces.values.emplace_back(raw_bytes(spans.trace_id[row]));
-        ids.values.emplace_back(raw_bytes(spans.span_id[row]));
+        traces.values.emplace_back(std::string(spans.trace_id[row].raw()));
+        ids.values.emplace_back(std::string(spans.span_id[row].raw()));
         question.window.from = std::min(question.window.from.value_or(ts), ts);
         question.window.to = std::max(question.window.to.value_or(ts), ts + Nanos{1});
     }

@@ -43,14 +43,10 @@ std::vector<std::string> to_own() {
     return changes;
 }
 
-bool comes_with_content(const ColumnInfo& column) {
-    return column.has(content) || column.has(with_content);
-}
-
 std::vector<std::string> new_content() {
     std::vector<std::string> changes;
     for (const ColumnInfo& column : columns_of(TableId::spans))
-        if (comes_with_content(column))
+        if (column.comes_with_content())
             changes.push_back(
                 fmt::format("{0} = joinGet('amended_content', '{0}', ts, trace_id, span_id)", column.name));
     return changes;

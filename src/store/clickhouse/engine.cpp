@@ -17,8 +17,6 @@ namespace obs {
 
 namespace {
 
-constexpr std::string_view needed_version = "26.7.";
-
 // Loading the library blocks SIGPIPE in the calling thread, and threads started meanwhile inherit that; ours
 // must not.
 class KeepSignalMask {
@@ -50,9 +48,9 @@ Result<const libchdb::Functions*> load(const std::filesystem::path& library) {
     OBS_CHDB_FUNCTIONS(OBS_CHDB_LOAD)
 #undef OBS_CHDB_LOAD
     const std::string_view version = functions.chdb_version();
-    if (!version.starts_with(needed_version))
+    if (!version.starts_with(needed_engine_version))
         return fail(ErrorKind::unavailable, "{} is version {}, but {}x is needed", library.string(), version,
-                    needed_version);
+                    needed_engine_version);
     functions.chdb_set_signal_handlers_enabled(0);
     loaded = true;
     return &functions;

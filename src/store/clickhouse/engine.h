@@ -18,6 +18,9 @@
 
 namespace obs {
 
+// How the version of the library must begin.
+inline constexpr std::string_view needed_engine_version = "26.7.";
+
 struct EngineAnswer {
     std::string bytes;
     std::uint64_t rows_read = 0;  // of tables, to find it

@@ -53,10 +53,6 @@ void price_anew(SpanBatch& spans, std::size_t row, const SpanBatch& costs, std::
     spans.price_rule.set(row, costs.price_rule[from]);
 }
 
-bool comes_with_content(const ColumnInfo& column) {
-    return column.has(content) || column.has(with_content);
-}
-
 }  // namespace
 
 AnyBatch changed(std::span<const RowRef> rows, std::span<const Change> changes,
@@ -64,7 +60,7 @@ AnyBatch changed(std::span<const RowRef> rows, std::span<const Change> changes,
     const AnyBatch replacement = amendments.content;
     AnyBatch made = assemble(TableId::spans, rows.size(), [&](const ColumnInfo& column, std::size_t out) {
         const std::optional<std::uint32_t> from = changes[out].content;
-        return from && comes_with_content(column) ? RowRef{&replacement, *from} : rows[out];
+        return from && column.comes_with_content() ? RowRef{&replacement, *from} : rows[out];
     });
     SpanBatch& spans = std::get<SpanBatch>(made);
     for (std::size_t row = 0; row < rows.size(); ++row) {

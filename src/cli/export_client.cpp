@@ -185,7 +185,9 @@ Result<FetchedExport> fetch_export(const Server& server, const std::string& body
     auto fetched = fetch(client, path, sink, stop);
     // Nobody waits for it any more; when it is done already, its file goes in its time.
     if (!fetched && fetched.error().kind == ErrorKind::cancelled)
-        static_cast<void>(client.ask("DELETE", path, nullptr, nullptr, nullptr));
+        if (const auto ended = client.ask("DELETE", path, nullptr, nullptr, nullptr); !ended)
+            return fail(ErrorKind::cancelled, "{}, and the job goes on: {}", fetched.error().message,
+                        ended.error().message);
     return fetched;
 }
 

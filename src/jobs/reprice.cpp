@@ -69,7 +69,7 @@ RowCost cost_now(const SpanBatch& rows, std::size_t row, const PriceTable& price
     if (cost) return {cost->input, cost->output, cost->total, "server", price->rule};
     // With the parts that the client told, which are nowhere else.
     if (rows.cost_source[row] == "client") return stored_cost(rows, row);
-    if (const auto claimed = rows.client_cost[row]) return {.total = *claimed, .source = "client"};
+    if (const auto claimed = rows.client_cost[row]) return {.total = claimed, .source = "client"};
     return {};
 }
 

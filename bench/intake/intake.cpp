@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -25,6 +26,7 @@
 #include "journal/journal.h"
 #include "net/server.h"
 #include "net/workers.h"
+#include "pricing/price_board.h"
 #include "pricing/price_table.h"
 #include "receive/otlp_service.h"
 #include "store/span_store.h"
@@ -151,8 +153,9 @@ int main(int argc, char** argv) {
         fmt::print(stderr, "bench_intake: {}\n", prices.error().message);
         return 1;
     }
+    const PriceBoard board(std::move(*prices));
     const Tokeniser tokeniser;
-    const Enricher enricher(*prices, tokeniser);
+    const Enricher enricher(board, tokeniser);
     ByteBudget budget;
     DropDecoded drop_decoded;
     DropEnriched drop_enriched(enricher);

@@ -16,6 +16,7 @@
 #include "ingest/open_traces.h"
 #include "ingest/payload.h"
 #include "model/native.h"
+#include "pricing/price_board.h"
 #include "pricing/price_table.h"
 #include "text/tokeniser.h"
 
@@ -25,11 +26,11 @@ namespace {
 using Kind = CorpusOptions::Kind;
 
 const Enricher& enricher() {
-    static const PriceTable prices = [] {
+    static const PriceBoard prices([] {
         auto loaded = PriceTable::load();
         if (!loaded) std::abort();
         return std::move(*loaded);
-    }();
+    }());
     static const Tokeniser tokeniser;
     static const Enricher made(prices, tokeniser);
     return made;

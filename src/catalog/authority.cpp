@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <shared_mutex>
@@ -202,10 +201,6 @@ struct Authority::State {
     std::mutex refresh_mutex;  // one refresh at a time; of what stands below
     std::int64_t version = -1;
     std::uint64_t generation = 0;
-    bool failing = false;
-
-    std::mutex stop_mutex;
-    std::condition_variable_any stopping;
 
     std::shared_ptr<const Facts> facts() {
         const std::shared_lock lock(facts_mutex);
@@ -251,16 +246,11 @@ struct Authority::State {
         return {};
     }
 
-    void note_uses() {
+    Result<void> note_uses() {
         std::vector<std::pair<std::string, UnixNanos>> uses;
         for (const auto& [id, key] : facts()->keys)
             if (const std::int64_t at = key.used->exchange(0); at != 0) uses.emplace_back(id, UnixNanos{at});
-        complain(catalog.note_use(uses));
-    }
-
-    void complain(const Result<void>& done) {
-        if (!done && !failing) log::warning("who may ask is not kept up to date: {}", done.error().message);
-        failing = !done;
+        return catalog.note_use(uses);
     }
 
     // A token that is not known yet.
@@ -352,18 +342,21 @@ Result<void> Authority::refresh() {
 }
 
 void Authority::keep_fresh() {
-    refresher_ = std::jthread([this](std::stop_token stop) {
-        std::unique_lock lock(state_->stop_mutex);
-        for (int round = 1; !state_->stopping.wait_for(lock, stop, std::chrono::seconds(1),
-                                                       [&] { return stop.stop_requested(); });
-             ++round) {
-            state_->complain(state_->refresh());
-            if (round % rounds_between_notes == 0) state_->note_uses();
-            if (round % rounds_between_forgetting == 1)
-                state_->complain(state_->accounts.forget(state_->clock()));
-        }
-        state_->note_uses();
-    });
+    refresher_.start(
+        "who may ask is not kept up to date",
+        [this](int round) {
+            Result<void> done = state_->refresh();
+            const auto also = [&](Result<void> next) {
+                if (done) done = std::move(next);
+            };
+            if (round % rounds_between_notes == 0) also(state_->note_uses());
+            if (round % rounds_between_forgetting == 1) also(state_->accounts.forget(state_->clock()));
+            return done;
+        },
+        [this] {
+            if (const auto noted = state_->note_uses(); !noted)
+                log::warning("when keys were used last is not written down: {}", noted.error().message);
+        });
 }
 
 }  // namespace obs

@@ -7,11 +7,11 @@
 #include <expected>
 #include <memory>
 #include <string_view>
-#include <thread>
 
 #include "base/result.h"
 #include "base/time.h"
 #include "catalog/catalog.h"
+#include "catalog/each_second.h"
 #include "catalog/tokens.h"
 
 namespace obs {
@@ -54,7 +54,7 @@ private:
     struct State;
     explicit Authority(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;
-    std::jthread refresher_;  // must be last: it uses everything above
+    EachSecond refresher_;  // must be last
 };
 
 }  // namespace obs

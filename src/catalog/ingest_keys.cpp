@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <shared_mutex>
@@ -158,9 +157,6 @@ struct IngestKeys::State {
     Bucket lookups{lookups_per_second};
 
     std::int64_t version = -1;  // of the catalog when the maps were read; refresh() alone touches it
-    bool failing = false;
-    std::mutex refresh_mutex;
-    std::condition_variable_any stopping;
 
     std::optional<KnownKey> known(const std::string& hash) {
         const std::shared_lock lock(mutex);
@@ -295,16 +291,10 @@ Result<void> IngestKeys::note_uses() {
 }
 
 void IngestKeys::keep_fresh() {
-    refresher_ = std::jthread([this](std::stop_token stop) {
-        std::unique_lock lock(state_->refresh_mutex);
-        for (int round = 1; !state_->stopping.wait_for(lock, stop, std::chrono::seconds(1),
-                                                       [&] { return stop.stop_requested(); });
-             ++round) {
-            Result<void> done = refresh();
-            if (done && round % rounds_between_notes == 0) done = note_uses();
-            if (!done && !state_->failing) log::warning("ingest keys: {}", done.error().message);
-            state_->failing = !done;
-        }
+    refresher_.start("ingest keys", [this](int round) -> Result<void> {
+        OBS_TRY_VOID(refresh());
+        if (round % rounds_between_notes == 0) return note_uses();
+        return {};
     });
 }
 

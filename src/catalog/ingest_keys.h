@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
-#include <thread>
 
 #include "base/time.h"
 #include "catalog/catalog.h"
+#include "catalog/each_second.h"
 #include "model/intake.h"
 
 namespace obs {
@@ -45,7 +45,7 @@ private:
     struct State;
     explicit IngestKeys(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;
-    std::jthread refresher_;  // must be last: it uses everything above
+    EachSecond refresher_;  // must be last
 };
 
 }  // namespace obs

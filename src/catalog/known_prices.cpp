@@ -1,8 +1,6 @@
 #include "catalog/known_prices.h"
 
 #include <algorithm>
-#include <chrono>
-#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <tuple>
@@ -63,9 +61,6 @@ struct KnownPrices::State {
     std::mutex refreshing;
     std::int64_t version = -1;    // of the catalog when they were read; under `refreshing`
     std::vector<SetPrice> known;  // under `refreshing`
-
-    std::mutex stop_mutex;
-    std::condition_variable_any stopping;
 };
 
 KnownPrices::KnownPrices(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -91,16 +86,7 @@ Result<void> KnownPrices::refresh() {
 }
 
 void KnownPrices::keep_fresh() {
-    refresher_ = std::jthread([this](const std::stop_token& stop) {
-        std::unique_lock lock(state_->stop_mutex);
-        bool failing = false;
-        while (!state_->stopping.wait_for(lock, stop, std::chrono::seconds(1),
-                                          [&] { return stop.stop_requested(); })) {
-            const auto done = refresh();
-            if (!done && !failing) log::warning("prices: {}", done.error().message);
-            failing = !done;
-        }
-    });
+    refresher_.start("prices", [this](int) { return refresh(); });
 }
 
 }  // namespace obs

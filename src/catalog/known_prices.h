@@ -2,10 +2,10 @@
 #pragma once
 
 #include <memory>
-#include <thread>
 
 #include "base/result.h"
 #include "catalog/catalog.h"
+#include "catalog/each_second.h"
 #include "catalog/prices.h"
 #include "pricing/price_board.h"
 
@@ -32,7 +32,7 @@ private:
     struct State;
     explicit KnownPrices(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;
-    std::jthread refresher_;  // must be last: it uses everything above
+    EachSecond refresher_;  // must be last
 };
 
 }  // namespace obs

@@ -1,13 +1,9 @@
 #include "catalog/known_settings.h"
 
 #include <algorithm>
-#include <chrono>
-#include <condition_variable>
 #include <mutex>
 #include <optional>
 #include <shared_mutex>
-
-#include "base/log.h"
 
 namespace obs {
 
@@ -21,9 +17,6 @@ struct KnownSettings::State {
 
     std::mutex refreshing;
     std::int64_t version = -1;  // of the catalog when they were read; under `refreshing`
-
-    std::mutex stop_mutex;
-    std::condition_variable_any stopping;
 };
 
 KnownSettings::KnownSettings(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -66,16 +59,7 @@ Result<void> KnownSettings::refresh() {
 }
 
 void KnownSettings::keep_fresh() {
-    refresher_ = std::jthread([this](const std::stop_token& stop) {
-        std::unique_lock lock(state_->stop_mutex);
-        bool failing = false;
-        while (!state_->stopping.wait_for(lock, stop, std::chrono::seconds(1),
-                                          [&] { return stop.stop_requested(); })) {
-            const auto done = refresh();
-            if (!done && !failing) log::warning("settings of projects: {}", done.error().message);
-            failing = !done;
-        }
-    });
+    refresher_.start("settings of projects", [this](int) { return refresh(); });
 }
 
 }  // namespace obs

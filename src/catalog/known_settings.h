@@ -4,12 +4,12 @@
 
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "base/result.h"
 #include "catalog/catalog.h"
+#include "catalog/each_second.h"
 #include "model/question.h"
 
 namespace obs {
@@ -36,7 +36,7 @@ private:
     struct State;
     explicit KnownSettings(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;
-    std::jthread refresher_;  // must be last: it uses everything above
+    EachSecond refresher_;  // must be last
 };
 
 }  // namespace obs

@@ -396,13 +396,22 @@ OpenTraces::Due OpenTraces::due(UnixNanos now, Listing listing) {
 }
 
 std::vector<const ColumnInfo*> OpenTraces::settling_columns() {
-    std::vector<const ColumnInfo*> columns;
-    for (const std::string_view name :
-         {"seq", "ts", "trace_id", "span_id", "parent_span_id", "kind", "is_root", "is_call", "prompt_tokens",
-          "completion_tokens", "total_tokens", "total_cost", "rollup_prompt_tokens",
-          "rollup_completion_tokens", "rollup_cost"})
-        columns.push_back(find_column(TableId::spans, name));
-    return columns;
+    constexpr std::string_view names[] = {"seq",
+                                          "ts",
+                                          "trace_id",
+                                          "span_id",
+                                          "parent_span_id",
+                                          "kind",
+                                          "is_root",
+                                          "is_call",
+                                          "prompt_tokens",
+                                          "completion_tokens",
+                                          "total_tokens",
+                                          "total_cost",
+                                          "rollup_prompt_tokens",
+                                          "rollup_completion_tokens",
+                                          "rollup_cost"};
+    return find_columns(TableId::spans, names);
 }
 
 void OpenTraces::settle_stored(const SpanBatch& rows, Amendments& changes) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -27,27 +28,11 @@ Filter among(std::string_view name, const std::vector<std::string>& values) {
 }
 
 std::vector<const ColumnInfo*> columns() {
-    constexpr std::string_view names[] = {"seq",
-                                          "provider",
-                                          "model",
-                                          "request_model",
-                                          "prompt_tokens",
-                                          "completion_tokens",
-                                          "cached_input_tokens",
-                                          "cache_write_tokens",
-                                          "reasoning_tokens",
-                                          "audio_input_tokens",
-                                          "audio_output_tokens",
-                                          "image_input_tokens",
-                                          "image_output_tokens",
-                                          "prompt_cost",
-                                          "completion_cost",
-                                          "total_cost",
-                                          "cost_source",
-                                          "price_rule",
-                                          "client_cost"};
-    std::vector<const ColumnInfo*> found;
-    for (const std::string_view name : names) found.push_back(find_column(TableId::spans, name));
+    constexpr std::string_view names[] = {"seq",         "provider",        "model",      "request_model",
+                                          "prompt_cost", "completion_cost", "total_cost", "cost_source",
+                                          "price_rule",  "client_cost"};
+    std::vector<const ColumnInfo*> found = find_columns(TableId::spans, names);
+    std::ranges::copy(find_columns(TableId::spans, usage_columns), std::back_inserter(found));
     return found;
 }
 

@@ -79,4 +79,10 @@ const ColumnInfo* find_column(TableId table, std::string_view name) {
     return nullptr;
 }
 
+std::vector<const ColumnInfo*> find_columns(TableId table, std::span<const std::string_view> names) {
+    std::vector<const ColumnInfo*> columns;
+    for (const std::string_view name : names) columns.push_back(find_column(table, name));
+    return columns;
+}
+
 }  // namespace obs

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace obs {
 
@@ -67,6 +68,8 @@ std::string_view table_name(TableId table);
 std::span<const ColumnInfo> columns_of(TableId table);
 // Null if the table has no such column. `name` is the column's own name, not the API's.
 const ColumnInfo* find_column(TableId table, std::string_view name);
+// The same of several, in this order.
+std::vector<const ColumnInfo*> find_columns(TableId table, std::span<const std::string_view> names);
 
 // Bits of the `flags` column: what had to be repaired or is known to be incomplete.
 enum RowFlag : std::uint32_t {

@@ -9,6 +9,12 @@
 
 namespace obs {
 
+// The columns that usage_of() reads.
+inline constexpr std::string_view usage_columns[] = {
+    "prompt_tokens",       "completion_tokens",  "cached_input_tokens",
+    "cache_write_tokens",  "reasoning_tokens",   "audio_input_tokens",
+    "audio_output_tokens", "image_input_tokens", "image_output_tokens"};
+
 // `Spans` has the columns of a batch of spans.
 template <class Spans>
 Usage usage_of(const Spans& spans, std::size_t row) {

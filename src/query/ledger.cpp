@@ -1,6 +1,7 @@
 #include "query/ledger.h"
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_map>
 #include <utility>
 
@@ -137,23 +138,14 @@ std::vector<const ColumnInfo*> ledger_columns() {
                                           "is_call",
                                           "provider",
                                           "model",
-                                          "prompt_tokens",
-                                          "completion_tokens",
-                                          "cached_input_tokens",
-                                          "cache_write_tokens",
-                                          "reasoning_tokens",
-                                          "audio_input_tokens",
-                                          "audio_output_tokens",
-                                          "image_input_tokens",
-                                          "image_output_tokens",
                                           "rollup_cost",
                                           "rollup_prompt_tokens",
                                           "rollup_completion_tokens",
                                           "total_cost",
                                           "cost_source",
                                           "price_rule"};
-    std::vector<const ColumnInfo*> columns;
-    for (const std::string_view name : names) columns.push_back(find_column(TableId::spans, name));
+    std::vector<const ColumnInfo*> columns = find_columns(TableId::spans, names);
+    std::ranges::copy(find_columns(TableId::spans, usage_columns), std::back_inserter(columns));
     return columns;
 }
 

@@ -83,9 +83,7 @@ std::vector<const ColumnInfo*> skeleton_columns() {
     constexpr std::string_view names[] = {"parent_span_id", "duration", "span_name",    "kind",
                                           "is_root",        "is_call",  "status_code",  "service_name",
                                           "model",          "ttft",     "total_tokens", "total_cost"};
-    std::vector<const ColumnInfo*> columns;
-    for (const std::string_view name : names) columns.push_back(find_column(TableId::spans, name));
-    return columns;
+    return find_columns(TableId::spans, names);
 }
 
 double milliseconds(Nanos time) {

@@ -1,27 +1,12 @@
 #include "pricing/catalogue.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
+#include <iterator>
 #include <utility>
 
 namespace obs {
 namespace {
-
-using RateMember = std::optional<UsdPerToken> Rates::*;
-constexpr std::array<std::pair<std::string_view, RateMember>, 11> rate_names{{
-    {"input", &Rates::input},
-    {"output", &Rates::output},
-    {"cached_input", &Rates::cached_input},
-    {"cache_write", &Rates::cache_write},
-    {"audio_input", &Rates::audio_input},
-    {"audio_output", &Rates::audio_output},
-    {"cached_audio", &Rates::cached_audio},
-    {"image_input", &Rates::image_input},
-    {"image_output", &Rates::image_output},
-    {"cached_image", &Rates::cached_image},
-    {"reasoning", &Rates::reasoning},
-}};
 
 std::vector<std::string_view> split(std::string_view text, char by) {
     std::vector<std::string_view> parts;
@@ -159,9 +144,9 @@ private:
 }  // namespace
 
 bool set_rate(Rates& rates, std::string_view name, UsdPerToken rate) {
-    const auto* found = std::ranges::find(rate_names, name, &decltype(rate_names)::value_type::first);
-    if (found == rate_names.end()) return false;
-    rates.*found->second = rate;
+    const auto* found = std::ranges::find(rate_names, name, &NamedRate::name);
+    if (found == std::end(rate_names)) return false;
+    rates.*found->rate = rate;
     return true;
 }
 

@@ -59,6 +59,24 @@ struct Catalogue {
 // otherwise.
 Result<Catalogue> parse_catalogue(std::span<const std::string_view> lines);
 
+// The rates by the names that files and the API give them.
+struct NamedRate {
+    std::string_view name;
+    std::optional<UsdPerToken> Rates::* rate;
+};
+inline constexpr NamedRate rate_names[] = {
+    {"input", &Rates::input},
+    {"output", &Rates::output},
+    {"cached_input", &Rates::cached_input},
+    {"cache_write", &Rates::cache_write},
+    {"audio_input", &Rates::audio_input},
+    {"audio_output", &Rates::audio_output},
+    {"cached_audio", &Rates::cached_audio},
+    {"image_input", &Rates::image_input},
+    {"image_output", &Rates::image_output},
+    {"cached_image", &Rates::cached_image},
+    {"reasoning", &Rates::reasoning},
+};
 // Sets the rate that a name means (`input`, `cached_input`, ...); false for an unknown name.
 bool set_rate(Rates& rates, std::string_view name, UsdPerToken rate);
 

@@ -95,4 +95,10 @@ void write_json(JsonWriter& json, const Project& project) {
     json.end_object();
 }
 
+void write_pagination(JsonWriter& json, std::int64_t total, Page page, std::size_t shown) {
+    json.key("pagination").begin_object().field("total", total);
+    json.field("limit", std::uint64_t{page.limit}).field("offset", std::uint64_t{page.offset});
+    json.field("has_more", static_cast<std::int64_t>(page.offset + shown) < total).end_object();
+}
+
 }  // namespace obs::serve

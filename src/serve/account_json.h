@@ -1,7 +1,10 @@
 // Users, roles, keys, sessions, projects, anomalies and prices as the API shows them.
 #pragma once
 
+#include <algorithm>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/json_writer.h"
 #include "catalog/accounts.h"
@@ -37,6 +40,20 @@ inline Page page_of(const Parameters& given) {
             .offset = static_cast<std::size_t>(given.integer("offset").value_or(0))};
 }
 
+// The rows of all that a page shows.
+template <class T>
+Listed<T> page_in(std::vector<T> all, Page page) {
+    Listed<T> listed;
+    listed.total = static_cast<std::int64_t>(all.size());
+    const std::size_t begin = std::min(page.offset, all.size());
+    const std::size_t end = begin + std::min(page.limit, all.size() - begin);
+    for (std::size_t at = begin; at < end; ++at) listed.items.push_back(std::move(all[at]));
+    return listed;
+}
+
+// "pagination":{"total","limit","offset","has_more"}
+void write_pagination(JsonWriter& json, std::int64_t total, Page page, std::size_t shown);
+
 // {"<name>":[…],"pagination":{"total","limit","offset","has_more"}}
 template <class T>
 Reply list_reply(std::string_view name, const Listed<T>& listed, Page page) {
@@ -44,10 +61,9 @@ Reply list_reply(std::string_view name, const Listed<T>& listed, Page page) {
     JsonWriter json(reply.body);
     json.begin_object().key(name).begin_array();
     for (const T& item : listed.items) write_json(json, item);
-    json.end_array().key("pagination").begin_object().field("total", listed.total);
-    json.field("limit", std::uint64_t{page.limit}).field("offset", std::uint64_t{page.offset});
-    json.field("has_more", static_cast<std::int64_t>(page.offset + listed.items.size()) < listed.total);
-    json.end_object().end_object();
+    json.end_array();
+    write_pagination(json, listed.total, page, listed.items.size());
+    json.end_object();
     return reply;
 }
 

@@ -201,15 +201,11 @@ ApiResult<Reply> answer_projects(const AuthParts& parts, const Call& call) {
         page_of(OBS_ANSWER(Parameters::read(page_parameters, call.request.head.query, call.now)));
     if (who.sees_all_projects())
         return list_reply("projects", OBS_ANSWER(parts.catalog.projects_of(who.org, page)), page);
-    Listed<Project> own;
+    std::vector<Project> own;
     for (Project& project : OBS_ANSWER(parts.catalog.projects()))
         if (project.org == who.org && std::ranges::find(who.projects, project.id) != who.projects.end())
-            own.items.push_back(std::move(project));
-    own.total = static_cast<std::int64_t>(own.items.size());
-    own.items.erase(own.items.begin(),
-                    own.items.begin() + static_cast<std::ptrdiff_t>(std::min(page.offset, own.items.size())));
-    own.items.resize(std::min(page.limit, own.items.size()));
-    return list_reply("projects", own, page);
+            own.push_back(std::move(project));
+    return list_reply("projects", page_in(std::move(own), page), page);
 }
 
 // Where the address leads that a first start prints. Looking at it uses nothing up: programs that fetch ahead

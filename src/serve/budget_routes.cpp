@@ -164,29 +164,21 @@ ApiResult<Reply> delete_budget(Asked asked) {
 
 // ---- lists
 
-void write_page(JsonWriter& json, std::int64_t total, Page page, std::size_t shown) {
-    json.key("pagination").begin_object().field("total", total);
-    json.field("limit", std::uint64_t{page.limit}).field("offset", std::uint64_t{page.offset});
-    json.field("has_more", static_cast<std::int64_t>(page.offset + shown) < total).end_object();
-}
-
 ApiResult<Reply> list_budgets(Asked asked) {
     const Parameters given = OBS_ANSWER(Parameters::read(list_parameters, asked.query(), asked.call.now));
     const Scope scope = OBS_ANSWER(scope_of(asked.who, given.text("project_id")));
     std::vector<Budget> budgets = OBS_ANSWER(asked.budgets.list(asked.who.org));
     std::erase_if(budgets, [&](const Budget& budget) { return !sees(scope, budget.project); });
     const Page page = page_of(given);
-    const std::size_t first = std::min(page.offset, budgets.size());
-    const std::size_t last = first + std::min(page.limit, budgets.size() - first);
+    const Listed<Budget> listed = page_in(std::move(budgets), page);
     const auto board = asked.shared.parts.board.now();
     Reply reply;
     JsonWriter json(reply.body);
     json.begin_object().key("budgets").begin_array();
-    for (std::size_t at = first; at < last; ++at)
-        write_budget(json, budgets[at],
-                     {.state = board->find(budgets[at].id), .shows_webhook = asked.may_manage()});
+    for (const Budget& budget : listed.items)
+        write_budget(json, budget, {.state = board->find(budget.id), .shows_webhook = asked.may_manage()});
     json.end_array();
-    write_page(json, static_cast<std::int64_t>(budgets.size()), page, last - first);
+    write_pagination(json, listed.total, page, listed.items.size());
     json.end_object();
     return reply;
 }
@@ -210,7 +202,7 @@ ApiResult<Reply> list_alerts(Asked asked) {
     json.begin_object().key("alerts").begin_array();
     for (const RaisedAlert& alert : alerts.items) write_alert(json, alert);
     json.end_array();
-    write_page(json, alerts.total, page, alerts.items.size());
+    write_pagination(json, alerts.total, page, alerts.items.size());
     json.end_object();
     return reply;
 }
@@ -224,7 +216,7 @@ ApiResult<Reply> list_deliveries(Asked asked) {
     json.begin_object().key("deliveries").begin_array();
     for (const Delivery& delivery : deliveries.items) write_delivery(json, delivery);
     json.end_array();
-    write_page(json, deliveries.total, page, deliveries.items.size());
+    write_pagination(json, deliveries.total, page, deliveries.items.size());
     json.end_object();
     return reply;
 }

@@ -8,6 +8,7 @@
 #include "serve/byte_range.h"
 #include "serve/export_json.h"
 #include "serve/export_request.h"
+#include "serve/job_requests.h"
 #include "serve/list_request.h"
 #include "serve/rights.h"
 
@@ -32,10 +33,8 @@ std::unexpected<ApiError> not_found(std::string_view id) {
 }
 
 ApiResult<Job> job_in_path(const ExportParts& parts, const Call& call) {
-    const std::string_view id = call.parameter("job_id");
-    if (!is_id(id)) return not_found(id);
-    auto job = OBS_ANSWER(parts.jobs.find(call.principal->org, kind, id));
-    if (!job || !sees_all_of(*call.principal, job->projects)) return not_found(id);
+    auto job = OBS_ANSWER(job_in_path(parts.jobs, kind, call));
+    if (!job) return not_found(call.parameter("job_id"));
     return *std::move(job);
 }
 
@@ -53,23 +52,12 @@ ApiResult<Reply> create(const ExportParts& parts, const Call& call, int status) 
             "Parquet is written by the embedded engine, which this server runs without; ask for csv, json or "
             "jsonl");
     Job job;
-    job.org = call.principal->org;
     job.kind = kind;
-    job.data = parts.lane.options().data;
     job.request = body.empty() ? "{}" : body;
-    job.created_by = call.principal->subject;
     job.projects = request.plan.question.scope.projects();
     job.rights = std::move(request.rights);
     job.up_to_seq = parts.visible_seq();
-    job.created = call.now;
-    auto added = parts.jobs.add(std::move(job), parts.most_open);
-    if (!added && added.error().kind == ErrorKind::overloaded) {
-        ApiError error{ErrorCode::too_many_requests, added.error().message};
-        error.headers.add("retry-after", "10");
-        return std::unexpected(std::move(error));
-    }
-    const Job made = OBS_ANSWER(std::move(added));
-    parts.lane.added(made);
+    const Job made = OBS_ANSWER(add_job(parts.jobs, parts.lane, parts.most_open, call, std::move(job)));
     Reply reply{.status = status};
     reply.headers.add("location", fmt::format("/api/v1/exports/{}", made.id));
     JsonWriter json(reply.body);
@@ -88,19 +76,18 @@ ApiResult<Reply> list(const ExportParts& parts, const Call& call) {
         return !sees_all_of(*call.principal, job.projects) || (status && job.status != *status);
     });
     const Page page = page_of(given);
-    const std::size_t begin = std::min(page.offset, jobs.size()),
-                      end = std::min(begin + page.limit, jobs.size());
+    const Listed<Job> listed = page_in(std::move(jobs), page);
     Reply reply;
     JsonWriter json(reply.body);
     json.begin_object().key("jobs").begin_array();
-    for (std::size_t i = begin; i < end; ++i) {
+    for (const Job& job : listed.items) {
         json.begin_object();
-        write_export(json, shown(parts, jobs[i]));
+        write_export(json, shown(parts, job));
         json.end_object();
     }
-    json.end_array().key("pagination").begin_object().field("total", std::uint64_t{jobs.size()});
-    json.field("limit", std::uint64_t{page.limit}).field("offset", std::uint64_t{page.offset});
-    json.field("has_more", end < jobs.size()).end_object().end_object();
+    json.end_array();
+    write_pagination(json, listed.total, page, listed.items.size());
+    json.end_object();
     return reply;
 }
 
@@ -123,9 +110,7 @@ ApiResult<Reply> cancel(const ExportParts& parts, const Call& call) {
         return refuse(ErrorCode::concurrency_conflict, "",
                       "the export is {} and cannot be cancelled any more", name_of(now.status));
     }
-    Job gone = job;
-    gone.status = JobStatus::cancelled;
-    parts.lane.cancelled(gone);
+    stop_job(parts.lane, job);
     return Reply{.status = 204};
 }
 

@@ -6,6 +6,7 @@
 #include <simdjson.h>
 
 #include "base/json_writer.h"
+#include "pricing/catalogue.h"
 #include "serve/account_json.h"
 #include "serve/json_body.h"
 #include "serve/list_request.h"
@@ -19,8 +20,7 @@ constexpr std::size_t longest_body = 16 << 10, longest_name = 256, longest_proje
 
 constexpr std::string_view members =
     "project_id provider model service valid_from valid_until input output cached_input cache_write "
-    "audio_input "
-    "audio_output cached_audio image_input image_output cached_image reasoning request tiers";
+    "audio_input audio_output cached_audio image_input image_output cached_image reasoning request tiers";
 
 constexpr ParameterInfo list_parameters[] = {
     {"retired", ParameterType::flag, "those that hold no more too", {.fallback = "false"}},
@@ -35,27 +35,9 @@ constexpr ParameterInfo lookup_parameters[] = {
     parameter::project_id,
 };
 
-struct NamedRate {
-    std::string_view name;
-    std::optional<UsdPerToken> Rates::* rate;
-};
-constexpr NamedRate rates[] = {
-    {"input", &Rates::input},
-    {"output", &Rates::output},
-    {"cached_input", &Rates::cached_input},
-    {"cache_write", &Rates::cache_write},
-    {"audio_input", &Rates::audio_input},
-    {"audio_output", &Rates::audio_output},
-    {"cached_audio", &Rates::cached_audio},
-    {"image_input", &Rates::image_input},
-    {"image_output", &Rates::image_output},
-    {"cached_image", &Rates::cached_image},
-    {"reasoning", &Rates::reasoning},
-};
-
 // In dollars for a million tokens, as they are set.
 void write_rates(JsonWriter& json, const Rates& given) {
-    for (const auto& [name, rate] : rates)
+    for (const auto& [name, rate] : rate_names)
         if (const auto& value = given.*rate)
             json.key(name).raw(PicoUsd{PicoUsd::Wide{value->picos} * 1'000'000}.dollars());
 }
@@ -145,12 +127,7 @@ ApiResult<Reply> list_prices(const PriceParts& parts, const Call& call) {
         OBS_ANSWER(Prices(parts.catalog).of(who.org, {}, given.flag("retired").value_or(false)));
     std::erase_if(all, [&](const SetPrice& price) { return !sees(who, price); });
     const Page page = page_of(given);
-    Listed<SetPrice> listed;
-    listed.total = static_cast<std::int64_t>(all.size());
-    const std::size_t begin = std::min(page.offset, all.size()),
-                      end = std::min(begin + page.limit, all.size());
-    for (std::size_t at = begin; at < end; ++at) listed.items.push_back(std::move(all[at]));
-    return list_reply("prices", listed, page);
+    return list_reply("prices", page_in(std::move(all), page), page);
 }
 
 ApiResult<SetPrice> price_in_path(const PriceParts& parts, const Call& call) {

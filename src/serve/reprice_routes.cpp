@@ -6,6 +6,7 @@
 #include "query/time_expression.h"
 #include "serve/account_json.h"
 #include "serve/export_request.h"
+#include "serve/job_requests.h"
 #include "serve/json_body.h"
 #include "serve/list_request.h"
 #include "serve/price_routes.h"
@@ -109,23 +110,12 @@ ApiResult<Reply> start(const PriceParts& parts, SpanStore& store, const Call& ca
     const Request request = OBS_ANSWER(request_of(body, *call.principal, call.now));
     if (request.dry_run) return dry_run(parts, store, request, call);
     Job job;
-    job.org = call.principal->org;
     job.kind = kind;
-    job.data = parts.lane.options().data;
     job.request = body;
-    job.created_by = call.principal->subject;
     job.projects = request.asked.scope.projects();
     job.rights = {"manage:prices"};
     job.up_to_seq = parts.visible_seq();
-    job.created = call.now;
-    auto added = parts.jobs.add(std::move(job), parts.most_open);
-    if (!added && added.error().kind == ErrorKind::overloaded) {
-        ApiError error{ErrorCode::too_many_requests, added.error().message};
-        error.headers.add("retry-after", "10");
-        return std::unexpected(std::move(error));
-    }
-    const Job made = OBS_ANSWER(std::move(added));
-    parts.lane.added(made);
+    const Job made = OBS_ANSWER(add_job(parts.jobs, parts.lane, parts.most_open, call, std::move(job)));
     Reply reply{.status = 202};
     reply.headers.add("location", fmt::format("/api/v1/prices/reprice/{}", made.id));
     JsonWriter json(reply.body);
@@ -134,10 +124,8 @@ ApiResult<Reply> start(const PriceParts& parts, SpanStore& store, const Call& ca
 }
 
 ApiResult<Job> job_in_path(const PriceParts& parts, const Call& call) {
-    const std::string_view id = call.parameter("job_id");
-    auto job = is_id(id) ? OBS_ANSWER(parts.jobs.find(call.principal->org, kind, id)) : std::nullopt;
-    if (!job || !sees_all_of(*call.principal, job->projects))
-        return refuse(ErrorCode::job_not_found, "job_id", "there is no such job");
+    auto job = OBS_ANSWER(job_in_path(parts.jobs, kind, call));
+    if (!job) return refuse(ErrorCode::job_not_found, "job_id", "there is no such job");
     return *std::move(job);
 }
 
@@ -146,15 +134,14 @@ ApiResult<Reply> list_jobs(const PriceParts& parts, const Call& call) {
     std::vector<Job> all = OBS_ANSWER(parts.jobs.of(call.principal->org, kind));
     std::erase_if(all, [&](const Job& job) { return !sees_all_of(*call.principal, job.projects); });
     const Page page = page_of(given);
-    const std::size_t begin = std::min(page.offset, all.size()),
-                      end = std::min(begin + page.limit, all.size());
+    const Listed<Job> listed = page_in(std::move(all), page);
     Reply reply;
     JsonWriter json(reply.body);
     json.begin_object().key("jobs").begin_array();
-    for (std::size_t at = begin; at < end; ++at) write_job(json, parts, all[at], false);
-    json.end_array().key("pagination").begin_object().field("total", std::uint64_t{all.size()});
-    json.field("limit", std::uint64_t{page.limit}).field("offset", std::uint64_t{page.offset});
-    json.field("has_more", end < all.size()).end_object().end_object();
+    for (const Job& job : listed.items) write_job(json, parts, job, false);
+    json.end_array();
+    write_pagination(json, listed.total, page, listed.items.size());
+    json.end_object();
     return reply;
 }
 
@@ -169,9 +156,7 @@ ApiResult<Reply> cancel_job(const PriceParts& parts, const Call& call) {
     const Job job = OBS_ANSWER(job_in_path(parts, call));
     if (!OBS_ANSWER(parts.jobs.cancel(job.org, job.id, call.now)))
         return refuse(ErrorCode::concurrency_conflict, "", "it is over and cannot be cancelled any more");
-    Job gone = job;
-    gone.status = JobStatus::cancelled;
-    parts.lane.cancelled(gone);
+    stop_job(parts.lane, job);
     return Reply{.status = 204};
 }
 
@@ -200,8 +185,7 @@ std::vector<Route> reprice_routes(const PriceParts& parts, SpanStore& store) {
          .refusals = {403, 429},
          .description =
              "A job writes what the calls of the window cost by the prices of now, and goes on after a stop "
-             "or "
-             "a crash of the server. With `dry_run` nothing is written: it is answered at once (200) what "
+             "or a crash of the server. With `dry_run` nothing is written: it is answered at once (200) what "
              "would change, by project, model and day."});
     add("GET", "/api/v1/prices/reprice", "read:costs",
         [&parts](const Call& call) { return list_jobs(parts, call); },
